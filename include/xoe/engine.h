@@ -1,0 +1,190 @@
+/* Engine: one loaded model, one worker thread that owns its llama.cpp context, a bounded queue of
+ * jobs. Tokens come back as events. docs/ARCHITECTURE.md tells the scheduling. */
+#ifndef XOE_ENGINE_H
+#define XOE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "xoe/error.h"
+#include "xoe/mark.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct xoe_engine xoe_engine;
+typedef struct xoe_job xoe_job;
+
+typedef enum xoe_priority { XOE_PRIORITY_BATCH, XOE_PRIORITY_INTERACTIVE, XOE_PRIORITY_VOICE } xoe_priority;
+
+/* 0 means default everywhere. */
+typedef struct xoe_engine_opts {
+    size_t size;          /* sizeof(xoe_engine_opts) */
+    const char *path;     /* GGUF file */
+    const char *name;     /* as clients call it; default the file's stem */
+    int n_slots;          /* answers at once; default 8 */
+    int n_ctx_slot;       /* context tokens a slot; default min(4096, trained) */
+    int n_batch;          /* tokens a decode call at most; default 512 */
+    int n_prefill;        /* prompt tokens a step while answers run; default 128 */
+    int n_threads;        /* default: cores allowed to this process */
+    int queue_max;        /* jobs waiting for a slot; default 64 */
+    bool embeddings;      /* an embedding model (pooled) */
+    bool vocab_only;      /* tokenizer only: no weights, no worker, no jobs */
+} xoe_engine_opts;
+
+#define XOE_ENGINE_OPTS_INIT {sizeof(xoe_engine_opts), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+
+/* Errors: XOE_ENOTFOUND (no such file), XOE_EFORMAT (not a model), XOE_ENOMEM, XOE_EINVAL. */
+XOE_API xoe_err xoe_engine_open(xoe_engine **out, const xoe_engine_opts *opts, xoe_error *e);
+/* Cancels what runs, waits for the worker, frees. Takes NULL. No job may be open. */
+XOE_API void xoe_engine_close(xoe_engine *en);
+
+typedef struct xoe_engine_info {
+    const char *name, *path, *desc; /* borrowed */
+    int n_vocab, n_ctx_slot, n_slots, n_embd, n_threads;
+    uint64_t n_params, n_bytes;
+    bool embeddings, has_chat_template;
+} xoe_engine_info;
+XOE_API void xoe_engine_get_info(const xoe_engine *en, xoe_engine_info *out);
+
+typedef struct xoe_engine_stats {
+    uint64_t prompt_tokens, prompt_tokens_cached, predicted_tokens, decode_calls, busy_slots_sum;
+    uint64_t jobs_done, jobs_failed, jobs_canceled, jobs_refused;
+    double prompt_s, predicted_s; /* time in decode calls, by what they did most */
+    int processing, deferred;     /* now: jobs in slots, jobs waiting */
+} xoe_engine_stats;
+XOE_API void xoe_engine_get_stats(xoe_engine *en, xoe_engine_stats *out);
+
+/* ---- tokens (thread: safe, on the caller's thread) ------------------------------------------- */
+
+/* out: *n_out ids, freed with xoe_tokens_free. add_special: BOS/EOS as the model wants;
+ * parse_special: "<|im_start|>" and the like become control tokens (only for templates, never for
+ * text from a user that is to be detected). */
+XOE_API xoe_err xoe_engine_tokenize(const xoe_engine *en, const char *text, size_t n, bool add_special,
+                                    bool parse_special, int32_t **out, size_t *n_out, xoe_error *e);
+XOE_API void xoe_tokens_free(int32_t *tokens);
+/* Bytes of one token (may be part of a character). Returns the length; copies at most cap. */
+XOE_API size_t xoe_engine_token_bytes(const xoe_engine *en, int32_t id, bool special, char *out,
+                                      size_t cap);
+XOE_API bool xoe_engine_is_eog(const xoe_engine *en, int32_t id);
+
+/* ---- generation ------------------------------------------------------------------------------ */
+
+typedef struct xoe_logit_bias {
+    int32_t id;
+    float bias;
+} xoe_logit_bias;
+
+/* Defaults are what XOE_SAMPLING_INIT says (OpenAI's). */
+typedef struct xoe_sampling {
+    float temperature; /* 0: the most likely token */
+    float top_p;       /* 1: off */
+    int top_k;         /* 0: off */
+    float min_p;       /* 0: off */
+    float frequency_penalty, presence_penalty; /* OpenAI's, over the answer so far */
+    float repeat_penalty;                      /* llama.cpp's, over the last 64 tokens; 1: off */
+    bool has_seed;
+    uint64_t seed;
+    const xoe_logit_bias *logit_bias;
+    size_t n_logit_bias;
+    /* GBNF; NULL: none. lazy: starts at one of the triggers. */
+    const char *grammar;
+    bool grammar_lazy;
+    const char *const *grammar_trigger_patterns; /* regular expressions, full match from the start */
+    size_t n_grammar_trigger_patterns;
+    const int32_t *grammar_trigger_tokens;
+    size_t n_grammar_trigger_tokens;
+} xoe_sampling;
+
+#define XOE_SAMPLING_INIT {1.0f, 1.0f, 0, 0.0f, 0.0f, 0.0f, 1.0f, false, 0, 0, 0, 0, false, 0, 0, 0, 0}
+
+typedef struct xoe_token_prob {
+    int32_t id;
+    float logprob; /* natural log, under the model's own distribution (temperature 1, no truncation) */
+} xoe_token_prob;
+
+typedef enum xoe_finish {
+    XOE_FINISH_NONE,
+    XOE_FINISH_STOP,     /* end-of-generation token */
+    XOE_FINISH_LENGTH,   /* max_tokens or context full */
+    XOE_FINISH_CANCELED, /* xoe_job_cancel */
+    XOE_FINISH_DEADLINE,
+    XOE_FINISH_ERROR
+} xoe_finish;
+
+typedef enum xoe_event_kind { XOE_EVENT_STARTED, XOE_EVENT_TOKEN, XOE_EVENT_DONE } xoe_event_kind;
+
+typedef struct xoe_event {
+    xoe_event_kind kind;
+    /* STARTED: the prompt is in the cache */
+    int n_prompt, n_cached;
+    /* TOKEN */
+    int32_t token;
+    const char *bytes; /* the token's bytes, borrowed for the call; may be part of a character */
+    size_t n_bytes;
+    float logprob;                /* of the token, when n_probs ≥ 0 was asked for */
+    const xoe_token_prob *top;    /* [n_top], borrowed for the call */
+    int n_top;
+    bool marked;                  /* this token carries the mark */
+    double expected_score;        /* H(1/p) − 1, see xoe_pick */
+    /* DONE */
+    xoe_finish finish;
+    int n_predicted;
+    double prompt_ms, predicted_ms, queued_ms;
+    const xoe_error *error; /* finish == XOE_FINISH_ERROR */
+} xoe_event;
+
+/* Called on the worker thread, in order; DONE exactly once and last. Must not block or call
+ * xoe_job_* / xoe_engine_close. */
+typedef void (*xoe_event_cb)(const xoe_event *ev, void *ud);
+
+/* Everything is copied at submit. */
+typedef struct xoe_gen_request {
+    size_t size;
+    const int32_t *prompt; /* [n_prompt] */
+    size_t n_prompt;
+    xoe_sampling sampling;
+    int max_tokens;        /* 0: as many as the context holds */
+    int n_probs;           /* −1: no logprobs; 0: of the chosen token; k: and the k best */
+    const xoe_mark_params *mark; /* NULL: no mark */
+    const uint8_t *mark_key;     /* 32 bytes */
+    uint32_t mark_shift;
+    uint64_t mark_payload;
+    xoe_priority priority;
+    int64_t deadline_mono_ms; /* xoe_clock_mono_ms() time; 0: none */
+    xoe_event_cb on_event;
+    void *ud;
+} xoe_gen_request;
+
+/* Queue a generation. Errors: XOE_EBUSY (queue full), XOE_ELIMIT (prompt longer than the context;
+ * the message gives both numbers), XOE_EINVAL (empty prompt, bad grammar, token out of range). */
+XOE_API xoe_err xoe_engine_generate(xoe_engine *en, const xoe_gen_request *req, xoe_job **out,
+                                    xoe_error *e);
+/* Ask to stop: the slot is free within one decode step; DONE follows. Thread: any. */
+XOE_API void xoe_job_cancel(xoe_job *job);
+/* Wait until DONE was delivered, then free. Takes NULL. Not from a callback. */
+XOE_API void xoe_job_close(xoe_job *job);
+
+/* ---- scoring and embedding (blocking; thread: any) ------------------------------------------- */
+
+/* Log-probability of tokens[i] given those before, for n_prefix ≤ i < n_tokens.
+ * logprobs: [n_tokens − n_prefix] natural logs; entropies: the same length, nats, or NULL.
+ * Errors: XOE_EBUSY, XOE_ELIMIT, XOE_EINVAL. */
+XOE_API xoe_err xoe_engine_score(xoe_engine *en, const int32_t *tokens, size_t n_tokens,
+                                 size_t n_prefix, xoe_priority priority, float *logprobs,
+                                 float *entropies, xoe_error *e);
+/* Unit-length embeddings, out: [n_texts][n_embd]; n_tokens_out: tokens used, or NULL.
+ * tokens: text i has lens[i] ids, all in one array. Errors as above. */
+XOE_API xoe_err xoe_engine_embed(xoe_engine *en, const int32_t *tokens, const size_t *lens,
+                                 size_t n_texts, xoe_priority priority, float *out, xoe_error *e);
+
+/* ---- model files ------------------------------------------------------------------------------ */
+
+/* Write `out` as a requantised copy of `in` ("q8_0", "q4_0"). Errors: XOE_EINVAL, XOE_EIO. */
+XOE_API xoe_err xoe_model_requantize(const char *in, const char *out, const char *type, xoe_error *e);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

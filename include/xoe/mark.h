@@ -1,0 +1,131 @@
+/* Watermarks: keys, schemes, the sampler that writes a mark and the detector that finds it.
+ * Pure functions over token ids; no model, no I/O. docs/watermark.md tells the statistics. */
+#ifndef XOE_MARK_H
+#define XOE_MARK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "xoe/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    XOE_MARK_KEY_BYTES = 32,
+    XOE_MARK_WIDTH_MAX = 4,   /* context tokens; one AES block */
+    XOE_MARK_SHIFTS_MAX = 64, /* per-request shifts of a key */
+};
+
+/* X(NAME, value, "name on the wire") — never renumbered: stored in keyrings and audit rows. */
+#define XOE_SCHEME_TABLE(X)                                                                        \
+    X(GUMBEL, 1, "gumbel")                                                                         \
+    X(GREEN, 2, "green")                                                                           \
+    X(SYNTHID, 3, "synthid")                                                                       \
+    X(DIPMARK, 4, "dipmark")                                                                       \
+    X(MORPHMARK, 5, "morphmark")                                                                   \
+    X(WATERMAX, 6, "watermax")                                                                     \
+    X(DUAL, 7, "dual-gumbel")
+
+typedef enum xoe_scheme {
+#define XOE_SCHEME_ENUM(name, value, text) XOE_SCHEME_##name = (value),
+    XOE_SCHEME_TABLE(XOE_SCHEME_ENUM)
+#undef XOE_SCHEME_ENUM
+} xoe_scheme;
+
+XOE_API const char *xoe_scheme_name(xoe_scheme s);                     /* "gumbel"; NULL: unknown */
+XOE_API xoe_err xoe_scheme_parse(const char *name, xoe_scheme *out, xoe_error *e);
+
+/* How a key marks. Kept with the key: writer and detector must agree. 0 means default. */
+typedef struct xoe_mark_params {
+    xoe_scheme scheme; /* default XOE_SCHEME_GUMBEL */
+    int width;         /* context: tokens before the scored one, 1..4; default 3 */
+    int n_shifts;      /* variants of the key drawn per request, 1..64; default 4 */
+    double gamma;      /* green share (green, morphmark); default 0.25 */
+    double delta;      /* logit bias (green); default 2.0 */
+    double alpha;      /* dipmark reweight, dual-key mixing; default 0.45 / 0.5 */
+    int depth;         /* synthid layers; default 30 */
+    int payload_bits;  /* 0: none */
+} xoe_mark_params;
+
+#define XOE_MARK_PARAMS_INIT {XOE_SCHEME_GUMBEL, 0, 0, 0, 0, 0, 0, 0}
+
+/* Check and fill in defaults. Errors: XOE_EINVAL (names the field). */
+XOE_API xoe_err xoe_mark_params_resolve(xoe_mark_params *p, xoe_error *e);
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+/* One candidate that survived truncation. */
+typedef struct xoe_cand {
+    int32_t id;
+    float p; /* probability after all warpers; the candidates' p sum to 1 */
+} xoe_cand;
+
+typedef struct xoe_pick {
+    size_t index;    /* into the candidates */
+    bool marked;     /* false: sampled freely (context too short or already used in this answer) */
+    double expected; /* H(1/p) − 1 for gumbel: the gain in score over chance that this step carries */
+} xoe_pick;
+
+/* State of one answer being written: key schedule, contexts used so far. Thread: one owner. */
+typedef struct xoe_marker xoe_marker;
+
+/* key: 32 bytes, copied and wiped on close. shift: 0 ≤ shift < n_shifts. payload: payload_bits low
+ * bits. Errors: XOE_EINVAL, XOE_ENOMEM, XOE_EUNSUPPORTED. */
+XOE_API xoe_err xoe_marker_open(xoe_marker **out, const xoe_mark_params *params,
+                                const uint8_t key[XOE_MARK_KEY_BYTES], uint32_t shift,
+                                uint64_t payload, xoe_error *e);
+XOE_API void xoe_marker_close(xoe_marker *m);
+
+/* Choose the next token. cands: [n] normalised, any order; answer: [n_answer] tokens of this answer
+ * so far (the prompt is not part of it). uniform: source of free randomness in [0,1), seeded by the
+ * request, so that a seed reproduces an answer exactly.
+ * Source: Gumbel-max, Aaronson 2023: argmax ln(u_i)/p_i over the survivors. */
+XOE_API void xoe_marker_pick(xoe_marker *m, const xoe_cand *cands, size_t n, const int32_t *answer,
+                             size_t n_answer, double (*uniform)(void *ud), void *ud, xoe_pick *out);
+
+/* ---- finding ------------------------------------------------------------------------------- */
+
+typedef struct xoe_detect_opts {
+    double fpr;            /* target false-positive rate; default 1e-3 */
+    bool spans;            /* look for marked spans inside unmarked text */
+    const double *weights; /* [n_tokens] ≥ 0, independent of key; NULL: all 1 */
+} xoe_detect_opts;
+
+typedef struct xoe_span {
+    size_t first, end;  /* token range [first, end) */
+    double log10_p;     /* corrected for all windows, shifts and keys tried */
+} xoe_span;
+
+typedef struct xoe_verdict {
+    bool detected;       /* p ≤ fpr */
+    bool can_carry;      /* false: too few scorable tokens for this fpr whatever they are */
+    double log10_p;      /* one-sided, exact or conservative, corrected over shifts and keys */
+    double p_value;      /* 10^log10_p; 0 when below the range of a double */
+    double confidence;   /* fpr / (fpr + p) */
+    double score;        /* mean score a scored token: 1.0 by chance for gumbel */
+    double green_fraction; /* schemes with a green list; NaN otherwise */
+    size_t n_tokens, n_scored; /* scored: context complete and first occurrence */
+    size_t key_index;    /* best key */
+    uint32_t shift;      /* best shift */
+    uint64_t payload;    /* best payload, when payload_bits > 0 */
+    double payload_log10_error;
+    xoe_span *spans;     /* [n_spans]; freed by xoe_verdict_clear */
+    size_t n_spans;
+    float *token_scores; /* [n_tokens] score under the best key and shift, NaN where not scored */
+} xoe_verdict;
+
+/* Score tokens under several keys. params: [n_keys]; keys: [n_keys]. The p-value of the best key is
+ * corrected by Šidák over shifts and keys. Errors: XOE_EINVAL (no tokens, no keys), XOE_ENOMEM.
+ * Thread: safe. Source: exact tail, Three Bricks (2308.00113) eq. 4. */
+XOE_API xoe_err xoe_detect_tokens(const xoe_mark_params *params,
+                                  const uint8_t (*keys)[XOE_MARK_KEY_BYTES], size_t n_keys,
+                                  const int32_t *tokens, size_t n_tokens,
+                                  const xoe_detect_opts *opts, xoe_verdict *out, xoe_error *e);
+XOE_API void xoe_verdict_clear(xoe_verdict *v);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

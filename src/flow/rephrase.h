@@ -1,0 +1,59 @@
+/* Post-hoc marking: finished text in, a rewrite that carries the mark out, sentence group by sentence
+ * group; each group is checked for meaning, retried, and left as it was when no rewrite is good.
+ * Thread: a rephraser has one owner; many may run at once. */
+#ifndef XOE_FLOW_REPHRASE_H
+#define XOE_FLOW_REPHRASE_H
+
+#include "trust/keyring.h"
+#include "xoe/engine.h"
+
+typedef struct xoe_rephrase_opts {
+    xoe_engine *paraphraser;
+    xoe_engine *embedder;   /* NULL: no cosine in the meaning check */
+    xoe_key key;
+    uint32_t shift;
+    uint64_t seed;
+    float temperature;      /* 0: 1.0 */
+    float top_p;            /* 0: 0.95 */
+    int max_tries;          /* a chunk; 0: 2 */
+    int chunk_tokens;       /* aim; 0: 80 */
+    xoe_priority priority;
+    int64_t deadline_mono_ms;
+    bool (*canceled)(void *ud); /* polled; NULL: never */
+    void *ud;
+} xoe_rephrase_opts;
+
+typedef enum xoe_chunk_outcome {
+    XOE_CHUNK_REWRITTEN, XOE_CHUNK_KEPT_MEANING, /* no rewrite passed the meaning check */
+    XOE_CHUNK_KEPT_PROTECTED                     /* code, quotation, heading, table: never touched */
+} xoe_chunk_outcome;
+
+typedef struct xoe_chunk_report {
+    size_t source_first, source_end, out_first, out_end; /* bytes in the source, in the result */
+    xoe_chunk_outcome outcome;
+    const char *reason;      /* static: why the last try was refused; "" when rewritten */
+    double similarity;       /* cosine; NaN: no embedder */
+    double length_ratio, log10_p;
+    int tries;
+    double ms;
+} xoe_chunk_report;
+
+typedef struct xoe_rephrase_result {
+    char *text; size_t n;    /* the rewrite */
+    xoe_chunk_report *chunks; size_t n_chunks;
+    int n_prompt_tokens, n_predicted_tokens;
+    double ms;
+} xoe_rephrase_result;
+
+typedef struct xoe_rephraser xoe_rephraser;
+/* Pipelined: feed pieces of the source as they come; groups that are complete are rephrased on the
+ * rephraser's own thread while the caller goes on. finish waits for all. */
+xoe_err xoe_rephraser_open(xoe_rephraser **out, const xoe_rephrase_opts *opts,
+                           void (*on_chunk)(const xoe_chunk_report *, const char *text, size_t n, void *ud),
+                           void *ud, xoe_error *e);
+xoe_err xoe_rephraser_feed(xoe_rephraser *r, const char *text, size_t n, xoe_error *e);
+xoe_err xoe_rephraser_finish(xoe_rephraser *r, xoe_rephrase_result *out, xoe_error *e);
+void xoe_rephraser_close(xoe_rephraser *r); /* cancels; takes NULL */
+void xoe_rephrase_result_clear(xoe_rephrase_result *r);
+
+#endif
