@@ -5,6 +5,7 @@
 #define XOE_OPS_CONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include "xoe/error.h"
@@ -54,6 +55,10 @@ xoe_err xoe_config_load(xoe_config *c, const char *file, xoe_error *e);
 xoe_err xoe_config_set(xoe_config *c, const char *name, const char *value, const char *place,
                        xoe_error *e);
 bool xoe_config_is_flag(const char *name, bool *takes_value);
+/* The i-th flag's name without dashes; false when there are no more. */
+bool xoe_config_flag_at(size_t i, char name[64]);
+/* One line of help for a flag: "  --port N   port to listen on [8080]". */
+void xoe_config_print_flag_help(FILE *out, size_t i);
 /* Resolve data and models_dir, check ranges, refuse a public address without a key. */
 xoe_err xoe_config_finish(xoe_config *c, xoe_error *e);
 void xoe_config_free(xoe_config *c);
