@@ -26,7 +26,8 @@ typedef struct xoe_model_source {
     const char *url;             /* hub */
     const char *const *packages; /* pypi, convert: "name==version" */
     size_t n_packages;
-    const char *const *members;  /* [n_members] path inside the archive of package i (pypi: one each) */
+    const char *const *members;  /* [n_members] paths inside the archives: pypi: member i of package i;
+                                    convert: all of the one package */
     size_t n_members;
     const char *tool;            /* convert: "minilm_to_gguf" */
 } xoe_model_source;
