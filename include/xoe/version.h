@@ -1,3 +1,4 @@
+/* Version and export macro, included by every public header. */
 #ifndef XOE_VERSION_H
 #define XOE_VERSION_H
 

@@ -1,3 +1,4 @@
+/* Growth doubles up to the maximum; one byte is always kept for the closing NUL. Thread: one owner. */
 #include "base/buf.h"
 #include "base/mem.h"
 

@@ -1,3 +1,5 @@
+/* Files by plain POSIX calls. A private file is written beside its target, synced and renamed, so a reader
+ * or a crash sees the old or the new one, never half. Thread: safe. */
 #include "base/file.h"
 #include "base/mem.h"
 
@@ -58,7 +60,7 @@ xoe_err xoe_file_write_atomic(const char *path, const void *p, size_t n, unsigne
     if (slash)
         slash[slash == dir] = 0;
     else
-        strcpy(dir, ".");
+        memcpy(dir, ".", 2);
     dfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dfd >= 0) {
         fsync(dfd);

@@ -1,3 +1,4 @@
+/* OpenSSL's SHA-256 and HMAC behind names of our own. Thread: safe. */
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/text.h"

@@ -1,3 +1,4 @@
+/* xoshiro256** after Blackman & Vigna 2018; secrets come from the kernel. Thread: one owner a generator. */
 #include "base/rng.h"
 
 #include <sys/random.h>

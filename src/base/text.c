@@ -1,3 +1,4 @@
+/* UTF-8 by table 3-7 of Unicode 15, hex, search. Pure functions. */
 #include "base/text.h"
 
 #include <openssl/crypto.h>
