@@ -14,7 +14,7 @@ extern "C" {
 
 enum {
     XOE_MARK_KEY_BYTES = 32,
-    XOE_MARK_WIDTH_MAX = 4,   /* context tokens; one AES block */
+    XOE_MARK_WIDTH_MAX = 4,  /* context tokens; one AES block */
     XOE_MARK_SHIFTS_MAX = 64, /* per-request shifts of a key */
 };
 
@@ -41,12 +41,13 @@ XOE_API xoe_err xoe_scheme_parse(const char *name, xoe_scheme *out, xoe_error *e
 typedef struct xoe_mark_params {
     xoe_scheme scheme; /* default XOE_SCHEME_GUMBEL */
     int width;         /* context: tokens before the scored one, 1..4; default 3 */
-    int n_shifts;      /* variants of the key drawn per request, 1..64; default 4 */
+    int n_shifts;      /* variants of the key drawn per request, 1..64; default 4 for gumbel and
+                          synthid, whose choice the key decides; 1 for the others */
     double gamma;      /* green share (green, morphmark); default 0.25 */
     double delta;      /* logit bias (green); default 2.0 */
-    double alpha;      /* dipmark reweight, dual-key mixing; default 0.45 / 0.5 */
-    int depth;         /* synthid layers; default 30 */
-    int payload_bits;  /* 0: none */
+    double alpha;      /* dipmark reweight (≤ 0.5), dual-key mixing; default 0.45 / 0.5 */
+    int depth;         /* synthid layers, 1..64; default 30 */
+    int payload_bits;  /* 0: none; at most 64 */
 } xoe_mark_params;
 
 #define XOE_MARK_PARAMS_INIT {XOE_SCHEME_GUMBEL, 0, 0, 0, 0, 0, 0, 0}
@@ -65,7 +66,7 @@ typedef struct xoe_cand {
 typedef struct xoe_pick {
     size_t index;    /* into the candidates */
     bool marked;     /* false: sampled freely (context too short or already used in this answer) */
-    double expected; /* H(1/p) − 1 for gumbel: the gain in score over chance that this step carries */
+    double expected; /* gain in score over chance that this step carries on average; gumbel: H(1/p) − 1 */
 } xoe_pick;
 
 /* State of one answer being written: key schedule, contexts used so far. Thread: one owner. */
@@ -85,12 +86,18 @@ XOE_API void xoe_marker_close(xoe_marker *m);
 XOE_API void xoe_marker_pick(xoe_marker *m, const xoe_cand *cands, size_t n, const int32_t *answer,
                              size_t n_answer, double (*uniform)(void *ud), void *ud, xoe_pick *out);
 
+/* What a draft would add to the score over chance: text holds [n_answer] tokens that are settled and
+ * then [n_draft] of the draft. For watermax: write several drafts, keep the one that gains most. May
+ * be called with any scheme. Errors: XOE_ENOMEM. Source: Giboulot & Furon 2024 (2403.04808). */
+XOE_API xoe_err xoe_marker_draft_gain(xoe_marker *m, const int32_t *text, size_t n_answer,
+                                      size_t n_draft, double *gain, xoe_error *e);
+
 /* ---- finding ------------------------------------------------------------------------------- */
 
 typedef struct xoe_detect_opts {
     double fpr;            /* target false-positive rate; default 1e-3 */
-    bool spans;            /* look for marked spans inside unmarked text */
-    const double *weights; /* [n_tokens] ≥ 0, independent of key; NULL: all 1 */
+    bool spans;            /* look for marked spans inside unmarked text (by the best key) */
+    const double *weights; /* [n_tokens] ≥ 0, independent of key; NULL: all 1; spans do not use them */
 } xoe_detect_opts;
 
 typedef struct xoe_span {
@@ -100,17 +107,20 @@ typedef struct xoe_span {
 
 typedef struct xoe_verdict {
     bool detected;       /* p ≤ fpr */
-    bool can_carry;      /* false: too few scorable tokens for this fpr whatever they are */
-    double log10_p;      /* one-sided, exact or conservative, corrected over shifts and keys */
+    bool can_carry;      /* false: too few scorable tokens for this fpr whatever they are (fewer than
+                            16, or too few for very good text to reach fpr): say "too short" */
+    double log10_p;      /* one-sided, exact or conservative, corrected over shifts, keys, payloads
+                            and, with spans, windows */
     double p_value;      /* 10^log10_p; 0 when below the range of a double */
     double confidence;   /* fpr / (fpr + p) */
-    double score;        /* mean score a scored token: 1.0 by chance for gumbel */
+    double score;        /* mean score a scored token; by chance 1 (gumbel, watermax, dual-gumbel), gamma
+                            (green, morphmark), ½ (dipmark, synthid); a payload is the best of many */
     double green_fraction; /* schemes with a green list; NaN otherwise */
     size_t n_tokens, n_scored; /* scored: context complete and first occurrence */
     size_t key_index;    /* best key */
     uint32_t shift;      /* best shift */
     uint64_t payload;    /* best payload, when payload_bits > 0 */
-    double payload_log10_error;
+    double payload_log10_error; /* chance that it is misread, given that the text is marked */
     xoe_span *spans;     /* [n_spans]; freed by xoe_verdict_clear */
     size_t n_spans;
     float *token_scores; /* [n_tokens] score under the best key and shift, NaN where not scored */

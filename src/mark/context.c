@@ -64,6 +64,12 @@ int xoe_context_set_add(xoe_context_set *s, const xoe_block *encrypted)
     return 1;
 }
 
+bool xoe_context_set_has(const xoe_context_set *s, const xoe_block *encrypted)
+{
+    if (equal(encrypted, &zero)) return true;
+    return s->n_slots && equal(find(s->slots, s->n_slots, encrypted), encrypted);
+}
+
 void xoe_context_set_reset(xoe_context_set *s)
 {
     if (s->n) memset(s->slots, 0, s->n_slots * sizeof *s->slots);

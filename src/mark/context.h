@@ -15,6 +15,7 @@ typedef struct xoe_context_set {
 
 /* 1: new, 0: was there, −1: no memory. */
 int xoe_context_set_add(xoe_context_set *s, const xoe_block *encrypted);
+bool xoe_context_set_has(const xoe_context_set *s, const xoe_block *encrypted);
 /* Room for n more without growing. 0, or −1: no memory. */
 int xoe_context_set_reserve(xoe_context_set *s, size_t n);
 void xoe_context_set_reset(xoe_context_set *s);

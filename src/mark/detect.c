@@ -2,22 +2,19 @@
  *
  * Null hypothesis: the text does not depend on the key. Then the PRF values at the scored positions
  * (context whole, first occurrence) are independent and uniform, whatever the text is, and so are
- * those of every other shift and key; the total score under one key and shift has the scheme's exact
- * law, and the smallest of all p-values is corrected exactly by Šidák. Contexts are hashed and
+ * those of every other shift and key. One test is made a key and shift; its p-value is exact or
+ * conservative, and the smallest of all is corrected by Šidák. When spans are asked for, a test is
+ * half the whole text and half the scan of windows (Bonferroni). Contexts are hashed and
  * deduplicated once a width, not once a key. Thread: safe; everything lives in the call. */
 #include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "mark/context.h"
 #include "mark/score.h"
+#include "mark/spans.h"
 #include "mark/stats.h"
 
-enum {
-    MIN_SCORED = 16, /* below this a text is too short whatever its score */
-};
-/* Mean score of text with about 5 bits a token, under gumbel: what "could carry" is measured by. */
-static const double rich_score = 4.0;
+enum { MIN_SCORED = 16 }; /* below this a text is too short whatever its score */
 
 struct text { /* one width's view of the text */
     xoe_scored scored;
@@ -25,20 +22,32 @@ struct text { /* one width's view of the text */
     bool built;
 };
 
+struct finding { /* the best test so far */
+    xoe_mark_params params;
+    size_t key;
+    uint32_t shift;
+    xoe_decoded decoded;
+    double ln_p, sum;
+};
+
 struct detection {
     const int32_t *tokens;
     size_t n_tokens;
     const double *weights;
+    bool spans;
     xoe_prf prf;
     xoe_scratch *scratch;
+    double *prefix;     /* [n_tokens + 1] with spans */
+    uint32_t *variants; /* [n_tokens] with a payload */
     struct text texts[XOE_MARK_WIDTH_MAX + 1]; /* by width */
     double n_tests;
-    /* the best so far */
-    double ln_p, sum;
-    size_t key;
-    uint32_t shift;
-    xoe_mark_params params;
+    struct finding best;
 };
+
+static xoe_err no_memory(const struct detection *d, xoe_error *e)
+{
+    return xoe_error_set(e, XOE_ENOMEM, "no memory to detect in %zu tokens", d->n_tokens);
+}
 
 static xoe_err text_of(struct detection *d, int width, struct text **out, xoe_error *e)
 {
@@ -49,10 +58,27 @@ static xoe_err text_of(struct detection *d, int width, struct text **out, xoe_er
     t->built = true;
     if (!d->weights) return XOE_OK;
     t->weights = xoe_malloc(t->scored.n * sizeof *t->weights);
-    if (!t->weights) return xoe_error_set(e, XOE_ENOMEM, "no memory for weights");
+    if (!t->weights) return no_memory(d, e);
     for (size_t i = 0; i < t->scored.n; i++)
         t->weights[i] = d->weights[t->scored.pos[i]];
     return XOE_OK;
+}
+
+/* Running sums of the scores under one shift into d->prefix. */
+static void run_sums(struct detection *d, const xoe_mark_params *p, const xoe_scored *scored,
+                     uint32_t shift, const uint32_t *variants)
+{
+    d->prefix[0] = 0;
+    xoe_score_each(&d->prf, p, scored, shift, variants, d->scratch, d->prefix + 1);
+    for (size_t i = 0; i < scored->n; i++)
+        d->prefix[i + 1] += d->prefix[i];
+}
+
+/* What the smallest p-value of a window is multiplied by: windows, payloads, and the other half. */
+static double ln_scan_price(const xoe_mark_params *p, size_t n)
+{
+    size_t windows = xoe_spans_n_windows(n);
+    return log(2.0 * (double)(windows ? windows : 1)) + p->payload_bits * log(2.0);
 }
 
 static double ln_tail(const xoe_mark_params *p, const struct text *t, double sum)
@@ -62,30 +88,53 @@ static double ln_tail(const xoe_mark_params *p, const struct text *t, double sum
                       : ops->ln_tail(p, t->scored.n, sum);
 }
 
-/* One key: its best shift against the best so far. */
+/* The p-value of one shift of one key, given the whole text's; with spans the scan joins. */
+static double with_scan(struct detection *d, const struct finding *f, const xoe_scored *scored,
+                        const xoe_places *places)
+{
+    const xoe_mark_params *p = &f->params;
+    if (!d->spans) return f->ln_p;
+    if (places) xoe_payload_variants(p, places, f->decoded.payload, d->variants);
+    run_sums(d, p, scored, f->shift, places ? d->variants : NULL);
+    double scan = xoe_spans_best(p, d->prefix, scored->n) + ln_scan_price(p, scored->n);
+    return fmin(0, fmin(f->ln_p + log(2.0), scan));
+}
+
 static xoe_err try_key(struct detection *d, const xoe_mark_params *given, const uint8_t *key,
                        size_t index, xoe_error *e)
 {
     double sums[XOE_MARK_SHIFTS_MAX];
+    xoe_decoded decoded[XOE_MARK_SHIFTS_MAX];
+    xoe_places places = {0};
     struct text *t;
-    xoe_mark_params p = *given;
-    xoe_err rc = xoe_mark_params_resolve(&p, e);
+    struct finding f = {.params = *given, .key = index};
+    xoe_err rc = xoe_mark_params_resolve(&f.params, e);
     if (rc != XOE_OK) return rc;
+    bool payload = f.params.payload_bits > 0;
     if ((rc = xoe_prf_rekey(&d->prf, key, e)) != XOE_OK) return rc;
-    if ((rc = text_of(d, p.width, &t, e)) != XOE_OK) return rc;
-    xoe_score_sums(&d->prf, &p, &t->scored, t->weights, d->scratch, sums);
-    uint32_t best = 0;
-    for (uint32_t s = 1; s < (uint32_t)p.n_shifts; s++)
-        if (sums[s] > sums[best]) best = s;
-    d->n_tests += p.n_shifts;
-    double ln_p = ln_tail(&p, t, sums[best]);
-    if (index == 0 || ln_p < d->ln_p) {
-        d->ln_p = ln_p;
-        d->sum = sums[best];
-        d->key = index;
-        d->shift = best;
-        d->params = p;
+    if ((rc = text_of(d, f.params.width, &t, e)) != XOE_OK) return rc;
+    if (payload) {
+        rc = xoe_places_build(&places, &d->prf, &f.params, &t->scored, t->weights, d->scratch, e);
+        if (rc != XOE_OK) return rc;
+        xoe_payload_decode(&d->prf, &f.params, &places, d->scratch, decoded);
+    } else {
+        xoe_score_sums(&d->prf, &f.params, &t->scored, t->weights, d->scratch, sums);
     }
+    for (uint32_t s = 0; s < (uint32_t)f.params.n_shifts; s++) {
+        f.shift = s;
+        if (payload) {
+            f.decoded = decoded[s];
+            f.sum = decoded[s].sum;
+            f.ln_p = decoded[s].ln_p;
+        } else {
+            f.sum = sums[s];
+            f.ln_p = ln_tail(&f.params, t, f.sum);
+        }
+        f.ln_p = with_scan(d, &f, &t->scored, payload ? &places : NULL);
+        if (d->n_tests == 0 || f.ln_p < d->best.ln_p) d->best = f;
+        d->n_tests += 1;
+    }
+    xoe_places_free(&places);
     return XOE_OK;
 }
 
@@ -93,52 +142,84 @@ static xoe_err try_key(struct detection *d, const xoe_mark_params *given, const 
 static bool can_carry(const xoe_mark_params *p, size_t n, double n_tests, double fpr)
 {
     const xoe_scheme_ops *ops = xoe_scheme_find(p->scheme);
-    if (n < MIN_SCORED) return false;
-    double top = isfinite(ops->top_score) ? ops->top_score : rich_score;
-    return xoe_ln_sidak(ops->ln_tail(p, n, top * (double)n), n_tests) <= log(fpr);
+    double tests = n_tests * exp2(p->payload_bits);
+    return n >= MIN_SCORED &&
+           xoe_ln_sidak(ops->ln_tail(p, n, ops->top(p) * (double)n), tests) <= log(fpr);
 }
 
-static xoe_err token_scores(struct detection *d, const uint8_t *key, xoe_verdict *out, xoe_error *e)
+/* Token scores and spans, under the best key, shift and payload. */
+static xoe_err localise(struct detection *d, const uint8_t *key, double fpr, xoe_verdict *v, xoe_error *e)
 {
-    const struct text *t = &d->texts[d->params.width];
-    double *scores = NULL;
+    const struct finding *f = &d->best;
+    const struct text *t = &d->texts[f->params.width];
+    const xoe_scored *scored = &t->scored;
+    xoe_places places = {0};
+    xoe_part *parts = NULL;
+    size_t n_parts = 0, w = (size_t)f->params.width;
     xoe_err rc = xoe_prf_rekey(&d->prf, key, e);
     if (rc != XOE_OK) return rc;
-    out->token_scores = xoe_malloc(d->n_tokens * sizeof *out->token_scores);
-    scores = xoe_malloc(t->scored.n * sizeof *scores);
-    if (!out->token_scores || !scores) {
-        xoe_free(scores);
-        return xoe_error_set(e, XOE_ENOMEM, "no memory for the scores of %zu tokens", d->n_tokens);
+    if (f->params.payload_bits) {
+        rc = xoe_places_build(&places, &d->prf, &f->params, scored, NULL, d->scratch, e);
+        if (rc != XOE_OK) return rc;
+        xoe_payload_variants(&f->params, &places, f->decoded.payload, d->variants);
+    }
+    run_sums(d, &f->params, scored, f->shift, f->params.payload_bits ? d->variants : NULL);
+    v->token_scores = xoe_malloc(d->n_tokens * sizeof *v->token_scores);
+    if (!v->token_scores) {
+        rc = no_memory(d, e);
+        goto out;
     }
     for (size_t i = 0; i < d->n_tokens; i++)
-        out->token_scores[i] = NAN;
-    xoe_score_each(&d->prf, &d->params, &t->scored, d->shift, d->scratch, scores);
-    for (size_t i = 0; i < t->scored.n; i++)
-        out->token_scores[t->scored.pos[i]] = (float)scores[i];
-    xoe_free(scores);
-    return XOE_OK;
+        v->token_scores[i] = NAN;
+    for (size_t i = 0; i < scored->n; i++)
+        v->token_scores[scored->pos[i]] = (float)(d->prefix[i + 1] - d->prefix[i]);
+    if (!d->spans) goto out;
+    double price = ln_scan_price(&f->params, scored->n);
+    double limit = xoe_ln_1mexp(xoe_ln_1mexp(log(fpr)) / d->n_tests) - price; /* Šidák, inverted */
+    if ((rc = xoe_spans_find(&f->params, d->prefix, scored->n, limit, &parts, &n_parts, e)) != XOE_OK)
+        goto out;
+    if (n_parts && !(v->spans = xoe_malloc(n_parts * sizeof *v->spans))) {
+        rc = no_memory(d, e);
+        goto out;
+    }
+    for (size_t i = 0; i < n_parts; i++) { /* the context of the first scored token belongs to it */
+        size_t first = scored->pos[parts[i].first] - w;
+        if (i && first < v->spans[i - 1].end) first = v->spans[i - 1].end;
+        v->spans[i] = (xoe_span){first, scored->pos[parts[i].end - 1] + 1,
+                                 xoe_ln_sidak(fmin(0, parts[i].ln_p + price), d->n_tests) / XOE_LN10};
+    }
+    v->n_spans = n_parts;
+out:
+    xoe_free(parts);
+    xoe_places_free(&places);
+    return rc;
 }
 
 static void fill(const struct detection *d, double fpr, xoe_verdict *v)
 {
-    const struct text *t = &d->texts[d->params.width];
-    const xoe_scheme_ops *ops = xoe_scheme_find(d->params.scheme);
-    double total_weight = 0, ln_p = xoe_ln_sidak(d->ln_p, d->n_tests);
+    const struct finding *f = &d->best;
+    const struct text *t = &d->texts[f->params.width];
+    const xoe_scheme_ops *ops = xoe_scheme_find(f->params.scheme);
+    double total_weight = 0, ln_p = xoe_ln_sidak(f->ln_p, d->n_tests);
     for (size_t i = 0; i < t->scored.n; i++) {
         double w = t->weights ? t->weights[i] : 1;
         total_weight += w;
         v->n_scored += w > 0;
     }
     v->n_tokens = d->n_tokens;
-    v->key_index = d->key;
-    v->shift = d->shift;
+    v->key_index = f->key;
+    v->shift = f->shift;
     v->log10_p = ln_p / XOE_LN10;
     v->p_value = exp(ln_p);
     v->confidence = fpr / (fpr + v->p_value);
     v->detected = ln_p <= log(fpr);
-    v->can_carry = can_carry(&d->params, v->n_scored, d->n_tests, fpr);
-    v->score = total_weight > 0 ? d->sum / total_weight : NAN;
+    v->can_carry = can_carry(&f->params, v->n_scored, d->n_tests, fpr);
+    v->score = total_weight > 0 ? f->sum / (total_weight * ops->unit(&f->params)) : NAN;
     v->green_fraction = ops->has_green ? v->score : NAN;
+    if (f->params.payload_bits) {
+        v->payload = f->decoded.payload;
+        v->payload_log10_error = f->decoded.ln_error / XOE_LN10;
+    }
 }
 
 static xoe_err check(const xoe_mark_params *params, const uint8_t (*keys)[XOE_MARK_KEY_BYTES],
@@ -149,6 +230,9 @@ static xoe_err check(const xoe_mark_params *params, const uint8_t (*keys)[XOE_MA
         return xoe_error_set(e, XOE_EINVAL, "detection needs at least one key");
     if (!tokens || n_tokens == 0)
         return xoe_error_set(e, XOE_EINVAL, "there are no tokens to look at");
+    if (n_tokens > UINT32_MAX / 2)
+        return xoe_error_set(e, XOE_ETOOBIG, "%zu tokens are too many at once; cut the text in parts",
+                             n_tokens);
     if (!(fpr > 0 && fpr < 1))
         return xoe_error_param(e, XOE_EINVAL, "fpr", "fpr is %g; it must be between 0 and 1", fpr);
     for (size_t i = 0; weights && i < n_tokens; i++)
@@ -159,6 +243,27 @@ static xoe_err check(const xoe_mark_params *params, const uint8_t (*keys)[XOE_MA
     return XOE_OK;
 }
 
+static xoe_err reserve(struct detection *d, xoe_error *e)
+{
+    d->scratch = xoe_malloc(sizeof *d->scratch);
+    d->prefix = xoe_malloc((d->n_tokens + 1) * sizeof *d->prefix);
+    d->variants = xoe_malloc(d->n_tokens * sizeof *d->variants);
+    return d->scratch && d->prefix && d->variants ? XOE_OK : no_memory(d, e);
+}
+
+static void release(struct detection *d)
+{
+    for (int w = 0; w <= XOE_MARK_WIDTH_MAX; w++) {
+        xoe_scored_free(&d->texts[w].scored);
+        xoe_free(d->texts[w].weights);
+    }
+    if (d->scratch) xoe_zero(d->scratch, sizeof *d->scratch);
+    xoe_free(d->scratch);
+    xoe_free(d->prefix);
+    xoe_free(d->variants);
+    xoe_prf_close(&d->prf);
+}
+
 xoe_err xoe_detect_tokens(const xoe_mark_params *params, const uint8_t (*keys)[XOE_MARK_KEY_BYTES],
                           size_t n_keys, const int32_t *tokens, size_t n_tokens,
                           const xoe_detect_opts *opts, xoe_verdict *out, xoe_error *e)
@@ -166,27 +271,20 @@ xoe_err xoe_detect_tokens(const xoe_mark_params *params, const uint8_t (*keys)[X
     struct detection d = {.tokens = tokens, .n_tokens = n_tokens};
     double fpr = opts && opts->fpr != 0 ? opts->fpr : 1e-3;
     *out = (xoe_verdict){.green_fraction = NAN, .score = NAN};
-    d.weights = opts ? opts->weights : NULL;
+    if (opts) {
+        d.weights = opts->weights;
+        d.spans = opts->spans;
+    }
     xoe_err rc = check(params, keys, n_keys, tokens, n_tokens, fpr, d.weights, e);
     if (rc != XOE_OK) return rc;
     if ((rc = xoe_prf_open(&d.prf, keys[0], e)) != XOE_OK) return rc;
-    d.scratch = xoe_malloc(sizeof *d.scratch);
-    if (!d.scratch) {
-        rc = xoe_error_set(e, XOE_ENOMEM, "no memory to detect");
-        goto out;
-    }
+    if ((rc = reserve(&d, e)) != XOE_OK) goto out;
     for (size_t i = 0; i < n_keys; i++)
         if ((rc = try_key(&d, &params[i], keys[i], i, e)) != XOE_OK) goto out;
     fill(&d, fpr, out);
-    rc = token_scores(&d, keys[d.key], out, e);
+    rc = localise(&d, keys[d.best.key], fpr, out, e);
 out:
-    for (int w = 0; w <= XOE_MARK_WIDTH_MAX; w++) {
-        xoe_scored_free(&d.texts[w].scored);
-        xoe_free(d.texts[w].weights);
-    }
-    if (d.scratch) xoe_zero(d.scratch, sizeof *d.scratch);
-    xoe_free(d.scratch);
-    xoe_prf_close(&d.prf);
+    release(&d);
     if (rc != XOE_OK) xoe_verdict_clear(out);
     return rc;
 }

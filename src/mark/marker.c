@@ -23,25 +23,37 @@ struct xoe_marker {
     xoe_prf prf;
     xoe_context_set used;
     size_t n_seen; /* contexts before positions < n_seen are in `used` */
-    double *p;     /* [cap] */
+    double *p;       /* [cap]: a step's arrays */
     uint64_t *words; /* [cap][n_words] */
+    uint32_t *order; /* [cap] */
     size_t cap;
 };
+
+static void drop_arrays(xoe_marker *m)
+{
+    if (m->cap) xoe_zero(m->words, m->cap * (size_t)m->scheme->n_words * sizeof *m->words);
+    xoe_free(m->words);
+    xoe_free(m->p);
+    xoe_free(m->order);
+    m->words = NULL;
+    m->p = NULL;
+    m->order = NULL;
+    m->cap = 0;
+}
 
 static bool reserve(xoe_marker *m, size_t n)
 {
     if (n <= m->cap) return true;
     size_t cap = m->cap ? m->cap : FIRST_CANDS;
+    if (n > UINT32_MAX / 2) return false;
     while (cap < n)
         cap *= 2;
-    double *p = xoe_realloc(m->p, cap * sizeof *p);
-    if (!p) return false;
-    m->p = p;
-    uint64_t *words = xoe_realloc(m->words, cap * (size_t)m->scheme->n_words * sizeof *words);
-    if (!words) return false;
-    m->words = words;
-    m->cap = cap;
-    return true;
+    drop_arrays(m);
+    m->p = xoe_malloc(cap * sizeof *m->p);
+    m->words = xoe_malloc(cap * (size_t)m->scheme->n_words * sizeof *m->words);
+    m->order = xoe_malloc(cap * sizeof *m->order);
+    if (m->p && m->words && m->order) m->cap = cap;
+    return m->cap == cap;
 }
 
 xoe_err xoe_marker_open(xoe_marker **out, const xoe_mark_params *params,
@@ -82,9 +94,7 @@ void xoe_marker_close(xoe_marker *m)
     if (!m) return;
     xoe_prf_close(&m->prf);
     xoe_context_set_free(&m->used);
-    if (m->words) xoe_zero(m->words, m->cap * (size_t)m->scheme->n_words * sizeof *m->words);
-    xoe_free(m->words);
-    xoe_free(m->p);
+    drop_arrays(m);
     xoe_free(m);
 }
 
@@ -132,6 +142,11 @@ static bool load(xoe_marker *m, const xoe_cand *cands, size_t n)
     return true;
 }
 
+static uint32_t variant_of(xoe_marker *m, const xoe_block *context)
+{
+    return m->params.payload_bits ? xoe_payload_variant(&m->prf, &m->params, context, m->payload) : 0;
+}
+
 static void fill_words(xoe_marker *m, const xoe_block *context, uint32_t variant,
                        const xoe_cand *cands, size_t n)
 {
@@ -151,24 +166,39 @@ static void fill_words(xoe_marker *m, const xoe_block *context, uint32_t variant
     xoe_zero(block, sizeof block);
 }
 
-/* Bring `used` up to the contexts before positions < n_answer, then add that before n_answer.
- * *context: its encryption. True: whole and new. */
-static bool fresh(xoe_marker *m, const int32_t *answer, size_t n_answer, xoe_block *context)
+static xoe_block encrypted_context(xoe_marker *m, const int32_t *tokens)
+{
+    xoe_block b = xoe_prf_context(tokens, m->params.width);
+    xoe_prf_encrypt(&m->prf, &b, &b, 1);
+    return b;
+}
+
+/* Bring `used` to exactly the contexts before positions < n. False: no memory (the rest is added
+ * with the next call). */
+static bool follow(xoe_marker *m, const int32_t *answer, size_t n)
 {
     size_t w = (size_t)m->params.width;
-    int added = 0;
-    if (n_answer < m->n_seen) { /* the answer was cut back */
+    if (n < m->n_seen) { /* the answer was cut back */
         xoe_context_set_reset(&m->used);
         m->n_seen = 0;
     }
-    for (size_t at = m->n_seen > w ? m->n_seen : w; at <= n_answer; at++) {
-        *context = xoe_prf_context(answer + at - w, m->params.width);
-        xoe_prf_encrypt(&m->prf, context, context, 1);
-        added = xoe_context_set_add(&m->used, context);
-        if (added < 0) return false; /* not noted: tried again with the next pick */
+    for (size_t at = m->n_seen > w ? m->n_seen : w; at < n; at++) {
+        xoe_block context = encrypted_context(m, answer + at - w);
+        if (xoe_context_set_add(&m->used, &context) < 0) return false;
         m->n_seen = at + 1;
     }
-    return n_answer >= w && added == 1;
+    return true;
+}
+
+/* *context: what stands before position n_answer, encrypted. True: whole and new, and now used. */
+static bool fresh(xoe_marker *m, const int32_t *answer, size_t n_answer, xoe_block *context)
+{
+    size_t w = (size_t)m->params.width;
+    if (!follow(m, answer, n_answer) || n_answer < w) return false;
+    *context = encrypted_context(m, answer + n_answer - w);
+    int added = xoe_context_set_add(&m->used, context);
+    if (added >= 0) m->n_seen = n_answer + 1;
+    return added == 1;
 }
 
 void xoe_marker_pick(xoe_marker *m, const xoe_cand *cands, size_t n, const int32_t *answer,
@@ -178,15 +208,45 @@ void xoe_marker_pick(xoe_marker *m, const xoe_cand *cands, size_t n, const int32
     *out = (xoe_pick){0};
     if (n == 0) return;
     if (fresh(m, answer, n_answer, &context) && reserve(m, n) && load(m, cands, n)) {
-        uint32_t variant = 0;
-        if (m->params.payload_bits)
-            variant = xoe_payload_variant(&m->prf, &m->params, &context, m->payload);
-        fill_words(m, &context, variant, cands, n);
-        xoe_step step = {&m->params, cands, m->p, m->words, n, uniform, ud};
+        fill_words(m, &context, variant_of(m, &context), cands, n);
+        xoe_step step = {&m->params, m->p, m->words, m->order, n, uniform, ud};
         out->index = m->scheme->pick(&step, &out->expected);
         out->marked = true;
     } else {
         out->index = draw_free(cands, n, uniform(ud));
     }
     xoe_zero(&context, sizeof context);
+}
+
+xoe_err xoe_marker_draft_gain(xoe_marker *m, const int32_t *text, size_t n_answer, size_t n_draft,
+                              double *gain, xoe_error *e)
+{
+    xoe_err rc = XOE_OK;
+    size_t w = (size_t)m->params.width;
+    uint32_t k = (uint32_t)m->scheme->n_words;
+    xoe_context_set own = {0};
+    uint64_t words[XOE_WORDS_MAX];
+    *gain = 0;
+    if (!follow(m, text, n_answer)) goto no_memory;
+    for (size_t at = n_answer > w ? n_answer : w; at < n_answer + n_draft; at++) {
+        xoe_block context = encrypted_context(m, text + at - w), block;
+        if (xoe_context_set_has(&m->used, &context)) continue;
+        int added = xoe_context_set_add(&own, &context);
+        if (added < 0) goto no_memory;
+        if (added == 0) continue;
+        uint32_t variant = variant_of(m, &context);
+        for (uint32_t i = 0; i < k; i++) {
+            block = xoe_prf_token(&context, text[at], m->shift, m->tag, xoe_prf_layer(variant, i));
+            xoe_prf_encrypt(&m->prf, &block, &block, 1);
+            words[i] = xoe_prf_word(&block, m->shift);
+        }
+        *gain += m->scheme->score(&m->params, words) - m->scheme->chance(&m->params);
+    }
+    goto out;
+no_memory:
+    rc = xoe_error_set(e, XOE_ENOMEM, "no memory to score a draft of %zu tokens", n_draft);
+out:
+    xoe_context_set_free(&own);
+    xoe_zero(words, sizeof words);
+    return rc;
 }

@@ -13,13 +13,28 @@ static const struct {
 };
 enum { N_NAMES = sizeof names / sizeof names[0] };
 
-static const xoe_scheme_ops *const schemes[] = {&xoe_scheme_gumbel};
+static const xoe_scheme_ops *const schemes[] = {
+    &xoe_scheme_gumbel,    &xoe_scheme_green,    &xoe_scheme_synthid, &xoe_scheme_dipmark,
+    &xoe_scheme_morphmark, &xoe_scheme_watermax, &xoe_scheme_dual,
+};
 
 const xoe_scheme_ops *xoe_scheme_find(xoe_scheme id)
 {
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
         if (schemes[i]->id == id) return schemes[i];
     return NULL;
+}
+
+double xoe_one(const xoe_mark_params *p)
+{
+    (void)p;
+    return 1;
+}
+
+double xoe_rich(const xoe_mark_params *p)
+{
+    (void)p;
+    return 4;
 }
 
 const char *xoe_scheme_name(xoe_scheme s)

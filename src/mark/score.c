@@ -8,13 +8,13 @@
 
 /* Token blocks of chunk [at, at + m) under a pair of shifts, encrypted, into t->token. */
 static void encrypt_tokens(xoe_prf *prf, const xoe_scored *scored, size_t at, size_t m, uint32_t shift,
-                           uint32_t tag, uint32_t n_words, xoe_scratch *t)
+                           uint32_t tag, uint32_t n_words, const uint32_t *variants, xoe_scratch *t)
 {
     size_t j = 0;
     for (size_t i = 0; i < m; i++)
         for (uint32_t w = 0; w < n_words; w++)
             t->token[j++] = xoe_prf_token(&t->context[i], scored->tokens[at + i], shift, tag,
-                                          xoe_prf_layer(0, w));
+                                          xoe_prf_layer(variants ? variants[at + i] : 0, w));
     xoe_prf_encrypt(prf, t->token, t->token, j);
 }
 
@@ -35,7 +35,7 @@ void xoe_score_sums(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *sc
         size_t m = scored->n - at < XOE_SCORE_CHUNK ? scored->n - at : XOE_SCORE_CHUNK;
         xoe_prf_encrypt(prf, scored->contexts + at, t->context, m);
         for (uint32_t s = 0; s < n_shifts; s++) {
-            if (s % 2 == 0) encrypt_tokens(prf, scored, at, m, s, tag, k, t);
+            if (s % 2 == 0) encrypt_tokens(prf, scored, at, m, s, tag, k, NULL, t);
             take_words(t, m * k, s);
             if (!weights) {
                 sums[s] += ops->sum(p, t->words, m);
@@ -48,14 +48,14 @@ void xoe_score_sums(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *sc
 }
 
 void xoe_score_each(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored, uint32_t shift,
-                    xoe_scratch *t, double *out)
+                    const uint32_t *variants, xoe_scratch *t, double *out)
 {
     const xoe_scheme_ops *ops = xoe_scheme_find(p->scheme);
     uint32_t k = (uint32_t)ops->n_words, tag = xoe_prf_tag(p->scheme, p->width);
     for (size_t at = 0; at < scored->n; at += XOE_SCORE_CHUNK) {
         size_t m = scored->n - at < XOE_SCORE_CHUNK ? scored->n - at : XOE_SCORE_CHUNK;
         xoe_prf_encrypt(prf, scored->contexts + at, t->context, m);
-        encrypt_tokens(prf, scored, at, m, shift, tag, k, t);
+        encrypt_tokens(prf, scored, at, m, shift, tag, k, variants, t);
         take_words(t, m * k, shift);
         for (size_t i = 0; i < m; i++)
             out[at + i] = ops->score(p, t->words + i * k);

@@ -17,8 +17,36 @@ typedef struct xoe_scratch {
 /* sums[s]: total score under shift s, for all n_shifts. prf: keyed. weights: [scored->n] or NULL. */
 void xoe_score_sums(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored,
                     const double *weights, xoe_scratch *t, double *sums);
-/* out[i]: score of scored position i under one shift and variant. */
+/* out[i]: score of scored position i under one shift. variants: [scored->n] of the payload, or NULL. */
 void xoe_score_each(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored, uint32_t shift,
-                    xoe_scratch *t, double *out);
+                    const uint32_t *variants, xoe_scratch *t, double *out);
+
+/* What one shift's payload looks like. */
+typedef struct xoe_decoded {
+    uint64_t payload;
+    double ln_p;     /* that any payload is there */
+    double ln_error; /* that a wrong value of some symbol would score as high */
+    double sum;      /* total score under the payload */
+} xoe_decoded;
+
+/* The scored positions by symbol, under one key. Zeroed is empty. */
+typedef struct xoe_places {
+    xoe_block *contexts; /* [n] encrypted, grouped by symbol */
+    int32_t *tokens;     /* [n] */
+    double *weights;     /* [n] or NULL */
+    uint32_t *scored;    /* [n] index into the scored positions */
+    size_t start[9];     /* group j is [start[j], start[j + 1]) */
+} xoe_places;
+
+/* Errors: XOE_ENOMEM. */
+xoe_err xoe_places_build(xoe_places *out, xoe_prf *prf, const xoe_mark_params *p,
+                         const xoe_scored *scored, const double *weights, xoe_scratch *t, xoe_error *e);
+void xoe_places_free(xoe_places *pl); /* wipes */
+/* out: [n_shifts]. */
+void xoe_payload_decode(xoe_prf *prf, const xoe_mark_params *p, const xoe_places *pl, xoe_scratch *t,
+                        xoe_decoded *out);
+/* variants[i] of scored position i under a payload. */
+void xoe_payload_variants(const xoe_mark_params *p, const xoe_places *pl, uint64_t payload,
+                          uint32_t *variants);
 
 #endif

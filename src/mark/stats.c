@@ -118,7 +118,8 @@ double xoe_ln_binom_tail(size_t n, size_t k, double p)
  * again a sum of exponentials, so its density is log-concave, so at most 1/σ_t (Bobkov & Chistyakov
  * 2015, prop. 2.1), and the expectation is at most min(1, 1/(t σ_t)). */
 
-struct cumulant { /* of two forms: weights, or n of a and n of b */
+/* Σ over w_i (all 1 when w is NULL) of a variable of weight a·w_i and one of weight b·w_i. */
+struct cumulant {
     const double *w;
     double a, b;
     size_t n;
@@ -135,14 +136,15 @@ static void cumulant_at(const struct cumulant *c, double t, double *k, double *k
         return;
     }
     for (size_t i = 0; i < c->n; i++) {
-        double f = 1 - t * c->w[i], r = c->w[i] / f;
-        product *= f;
-        if (product < 1e-200) {
+        double wa = c->w[i] * c->a, wb = c->w[i] * c->b, fa = 1 - t * wa, fb = 1 - t * wb;
+        double ra = wa / fa, rb = wb / fb;
+        product *= fa * fb;
+        if (product < 1e-200) { /* one log for many factors */
             ln += log(product);
             product = 1;
         }
-        mean += r;
-        var += r * r;
+        mean += ra + rb;
+        var += ra * ra + rb * rb;
     }
     *k = -(ln + log(product));
     *k1 = mean;
@@ -169,15 +171,20 @@ static double hypoexp_bound(const struct cumulant *c, double mean, double w_max,
     return best;
 }
 
-double xoe_ln_hypoexp_tail(const double *w, size_t n, double s)
+double xoe_ln_hypoexp_pair_tail(const double *w, size_t n, double a, double s)
 {
     double mean = 0, w_max = 0;
     for (size_t i = 0; i < n; i++) {
         mean += w[i];
         if (w[i] > w_max) w_max = w[i];
     }
-    struct cumulant c = {w, 0, 0, n};
-    return hypoexp_bound(&c, mean, w_max, s);
+    struct cumulant c = {w, a, 1 - a, n};
+    return hypoexp_bound(&c, mean, w_max * fmax(a, 1 - a), s);
+}
+
+double xoe_ln_hypoexp_tail(const double *w, size_t n, double s)
+{
+    return xoe_ln_hypoexp_pair_tail(w, n, 1, s);
 }
 
 double xoe_ln_hypoexp2_tail(double a, double b, size_t n, double s)

@@ -20,8 +20,9 @@ double xoe_ln_binom_tail(size_t n, size_t k, double p);
 /* An upper bound of ln P(Σ w_i E_i ≥ s), E_i independent Exp(1), w_i ≥ 0. Within a factor of about
  * 2.5 of the truth in the far tail. */
 double xoe_ln_hypoexp_tail(const double *w, size_t n, double s);
-/* The same for n variables of weight a and n of weight b. */
+/* The same for n variables of weight a and n of weight b; and for Σ w_i (a E_i + (1 − a) E'_i). */
 double xoe_ln_hypoexp2_tail(double a, double b, size_t n, double s);
+double xoe_ln_hypoexp_pair_tail(const double *w, size_t n, double a, double s);
 /* An upper bound (Chernoff) of ln P(Σ w_i B_i ≥ s), B_i ~ Bernoulli(p) for m trials each, i.e. the
  * i-th summand is w_i × Binomial(m, p). */
 double xoe_ln_bernoulli_tail(const double *w, size_t n, size_t m, double p, double s);
