@@ -60,6 +60,7 @@ static const struct limit {
 } limits[] = {
     {"port", 0, 65535, NULL},
     {"slots", 1, 256, NULL},
+    {"max_models", 1, 16, NULL},
     {"ctx", 128, 1048576, NULL},
     {"threads", 0, 1024, NULL},
     {"queue", 0, 65536, NULL},

@@ -26,6 +26,7 @@
     X(INT, ctx, 4096, "context tokens an answer, prompt included")                                 \
     X(INT, threads, 0, "compute threads; 0: all cores this process may use")                       \
     X(INT, queue, 64, "requests waiting for a slot; more are refused with 429")                    \
+    X(INT, max_models, 4, "models in memory at once; the least recently used idle one is closed") \
     X(INT, max_body_bytes, 8388608, "largest request body")                                        \
     X(INT, request_timeout_s, 600, "longest time for one request")                                 \
     X(INT, rate_per_minute, 0, "requests a minute a client; 0: no limit")                          \
