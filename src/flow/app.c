@@ -265,6 +265,18 @@ xoe_err xoe_app_paraphraser(xoe_app *pub, xoe_engine **out, xoe_error *e)
     return XOE_OK;
 }
 
+xoe_err xoe_app_paraphrase_tokenizer(xoe_app *pub, xoe_engine **out, xoe_error *e)
+{
+    app *a = self(pub);
+    char path[XOE_MODEL_PATH_MAX], name[XOE_MODEL_NAME_MAX];
+    pthread_mutex_lock(&a->mu);
+    *out = pub->paraphrase;
+    pthread_mutex_unlock(&a->mu);
+    if (*out) return XOE_OK;
+    xoe_err rc = xoe_manifest_default(pub->config, "paraphrase", path, name, e);
+    return rc ? rc : pool_get(a, path, name, false, true, true, out, e);
+}
+
 const char *xoe_app_paraphraser_warning(xoe_app *pub)
 {
     app *a = self(pub);

@@ -40,6 +40,8 @@ void xoe_app_release(xoe_app *a, xoe_engine *en); /* takes NULL */
 /* The model that rephrases, opened at first use; the chat model when there is no better one.
  * Errors: as xoe_app_open. */
 xoe_err xoe_app_paraphraser(xoe_app *a, xoe_engine **out, xoe_error *e);
+/* Its vocabulary, without loading the model for it. Errors: as above. */
+xoe_err xoe_app_paraphrase_tokenizer(xoe_app *a, xoe_engine **out, xoe_error *e);
 /* What is wrong with the paraphraser that we have, for the answer's metadata; "" when nothing. */
 const char *xoe_app_paraphraser_warning(xoe_app *a);
 

@@ -36,12 +36,14 @@ typedef struct xoe_logprob { int32_t id; const char *bytes; size_t n_bytes; floa
     const xoe_token_prob *top; int n_top; } xoe_logprob;
 
 /* A piece of choice `index`: whole characters, nothing of a stop string. message_json: for chat
- * requests with tools the parsed message so far (OpenAI's shape), else NULL. Return −1 to stop. */
+ * requests with tools the parsed message so far (OpenAI's shape), else NULL. The first piece of a choice
+ * comes when its prompt is read, and is empty unless the prompt is echoed. Return −1 to stop. */
 typedef struct xoe_completion_piece {
     int index;
     const char *text; size_t n;
     const xoe_logprob *logprobs; int n_logprobs;
     const char *message_json;
+    bool final; /* message_json will not change any more */
 } xoe_completion_piece;
 typedef int (*xoe_completion_sink)(const xoe_completion_piece *p, void *ud);
 

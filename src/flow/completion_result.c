@@ -101,7 +101,7 @@ static xoe_err seal(xoe_branch *b, xoe_choice *c, xoe_error *e)
 static xoe_err show_final(xoe_turn *t, const xoe_branch *b, const xoe_choice *c, xoe_error *e)
 {
     if (!t->sink || !t->parses) return XOE_OK;
-    xoe_completion_piece piece = {.index = b->index, .text = b->rewritten ? "" : c->text,
+    xoe_completion_piece piece = {.index = b->index, .final = true, .text = b->rewritten ? "" : c->text,
         .n = b->rewritten ? 0 : c->n, .message_json = b->rewritten ? NULL : c->message_json,
         .logprobs = c->logprobs + b->n_logprobs_shown, .n_logprobs = c->n_logprobs - b->n_logprobs_shown};
     return t->sink(&piece, t->sink_ud) ? xoe_error_set(e, XOE_ECANCELED, "the client went away") : XOE_OK;
