@@ -17,25 +17,43 @@ static uint64_t layers(const xoe_mark_params *p)
     return p->depth >= 64 ? UINT64_MAX : (UINT64_C(1) << p->depth) - 1;
 }
 
+struct sums {
+    double all, ones, squares; /* Σp, Σ g·p, Σ p² */
+};
+
+/* Play one layer with the sums of what enters it, and take the sums of what leaves it for the next. No
+ * branch and four chains of additions, so that the processor overlaps them. */
+static struct sums play(xoe_step *step, int layer, double ones)
+{
+    struct sums s[4] = {{0, 0, 0}};
+    for (size_t i = 0; i < step->n; i++) {
+        uint64_t bits = step->words[i] >> layer;
+        double p = step->p[i] * (1 + (double)(bits & 1) - ones);
+        struct sums *c = &s[i & 3];
+        step->p[i] = p = p > 0 ? p : 0; /* 1 − G may round below zero */
+        c->all += p;
+        c->ones += p * (double)(bits >> 1 & 1);
+        c->squares += p * p;
+    }
+    return (struct sums){s[0].all + s[1].all + s[2].all + s[3].all,
+                         s[0].ones + s[1].ones + s[2].ones + s[3].ones,
+                         s[0].squares + s[1].squares + s[2].squares + s[3].squares};
+}
+
 static size_t pick(xoe_step *step, double *expected)
 {
-    double gain = 0, total = 0;
-    for (int layer = 0; layer < step->params->depth; layer++) {
-        double ones = 0, squares = 0;
-        for (size_t i = 0; i < step->n; i++) {
-            ones += (step->words[i] >> layer & 1) ? step->p[i] : 0;
-            squares += step->p[i] * step->p[i];
-        }
-        gain += (1 - squares) / 4;
-        for (size_t i = 0; i < step->n; i++)
-            step->p[i] *= (step->words[i] >> layer & 1) ? 2 - ones : 1 - ones;
-    }
+    double gain = 0;
+    struct sums now = {1, 0, 0};
     for (size_t i = 0; i < step->n; i++) {
-        if (step->p[i] < 0) step->p[i] = 0; /* 1 − G may round below zero */
-        total += step->p[i];
+        now.ones += step->p[i] * (double)(step->words[i] & 1);
+        now.squares += step->p[i] * step->p[i];
+    }
+    for (int layer = 0; layer < step->params->depth; layer++) {
+        gain += (1 - now.squares) / 4;
+        now = play(step, layer, now.ones);
     }
     *expected = gain > 0 ? gain : 0;
-    return xoe_draw(step->p, step->n, step->uniform(step->ud) * total);
+    return xoe_draw(step->p, step->n, step->uniform(step->ud) * now.all);
 }
 
 static double score(const xoe_mark_params *p, const uint64_t *words)

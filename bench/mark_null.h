@@ -1,0 +1,129 @@
+/* Texts that no key wrote, as token ids, for the measurement of false alarms: Zipf, and the kinds of
+ * repetition that mislead detectors without deduplication. Used by bench/mark_null.c and its quick
+ * version in tests/unit/mark. */
+#ifndef XOE_BENCH_MARK_NULL_H
+#define XOE_BENCH_MARK_NULL_H
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "mark/stats.h"
+#include "xoe/mark.h"
+
+enum { NULL_TOKENS = 400, NULL_KINDS = 7, NULL_LEVELS = 4 };
+
+static const char *const null_kind_names[NULL_KINDS] = {"zipf", "block x 5",  "sentence x 50", "template",
+                                                        "list", "code-like", "licence text"};
+static const double null_levels[NULL_LEVELS] = {1e-2, 1e-3, 1e-4, 1e-5};
+
+static inline int32_t null_zipf(xoe_rng *r)
+{
+    return (int32_t)exp(xoe_rng_uniform(r) * 10.8);
+}
+
+/* Words of the project's licence, hashed to ids: text that people wrote. */
+static inline void null_licence(int32_t *t, size_t n)
+{
+    uint32_t h = 0;
+    size_t i = 0;
+    FILE *f = fopen(XOE_SOURCE_DIR "/LICENSE", "r");
+    for (int c; f && i < n && (c = fgetc(f)) != EOF;) {
+        if (isalnum(c)) {
+            h = h * 31 + (uint32_t)c;
+        } else if (h) {
+            t[i++] = (int32_t)(h % 50000);
+            h = 0;
+        }
+    }
+    if (f) fclose(f);
+    for (; i < n; i++)
+        t[i] = (int32_t)i;
+}
+
+static inline void null_text(int kind, int32_t *t, size_t n)
+{
+    xoe_rng r;
+    xoe_rng_seed(&r, 100 + (uint64_t)kind);
+    if (kind == 6) null_licence(t, n);
+    for (size_t i = 0; i < n && kind < 6; i++)
+        switch (kind) {
+        case 0: t[i] = null_zipf(&r); break;
+        case 1: t[i] = i < n / 5 ? null_zipf(&r) : t[i - n / 5]; break;
+        case 2: t[i] = i < n / 50 ? null_zipf(&r) : t[i - n / 50]; break;
+        case 3: /* a form with one field in eight filled in anew */
+            t[i] = i < 40 ? null_zipf(&r) : i % 8 == 3 ? null_zipf(&r) : t[i - 40];
+            break;
+        case 4: /* "- item, item" from few words */ t[i] = i % 4 == 0 ? 12 : (int32_t)(100 + xoe_rng_below(&r, 9)); break;
+        default: /* few symbols, much alike */ t[i] = (int32_t)(1 + xoe_rng_below(&r, 30) * xoe_rng_below(&r, 2)); break;
+        }
+}
+
+/* One way of detecting. */
+typedef struct null_way {
+    const char *name;
+    xoe_mark_params params;
+    bool spans, weights;
+    int keys; /* a detection */
+} null_way;
+
+static const null_way null_ways[] = {
+    {"gumbel", {.scheme = XOE_SCHEME_GUMBEL}, false, false, 1},
+    {"gumbel, width 1, 64 shifts", {.scheme = XOE_SCHEME_GUMBEL, .width = 1, .n_shifts = 64}, false, false, 1},
+    {"gumbel, 50 keys", {.scheme = XOE_SCHEME_GUMBEL, .width = 2}, false, false, 50},
+    {"gumbel, spans", {.scheme = XOE_SCHEME_GUMBEL}, true, false, 1},
+    {"gumbel, weights", {.scheme = XOE_SCHEME_GUMBEL}, false, true, 1},
+    {"gumbel, 12-bit payload", {.scheme = XOE_SCHEME_GUMBEL, .n_shifts = 1, .payload_bits = 12}, false, false, 1},
+    {"gumbel, 4-bit payload, spans", {.scheme = XOE_SCHEME_GUMBEL, .n_shifts = 2, .payload_bits = 4}, true, false, 1},
+    {"green", {.scheme = XOE_SCHEME_GREEN}, false, false, 1},
+    {"green, spans", {.scheme = XOE_SCHEME_GREEN}, true, false, 1},
+    {"green, weights", {.scheme = XOE_SCHEME_GREEN}, false, true, 1},
+    {"synthid", {.scheme = XOE_SCHEME_SYNTHID}, false, false, 1},
+    {"dipmark", {.scheme = XOE_SCHEME_DIPMARK}, false, false, 1},
+    {"morphmark", {.scheme = XOE_SCHEME_MORPHMARK}, false, false, 1},
+    {"watermax", {.scheme = XOE_SCHEME_WATERMAX}, false, false, 1},
+    {"dual-gumbel", {.scheme = XOE_SCHEME_DUAL}, false, false, 1},
+    {"dual-gumbel, alpha 0.7, weights", {.scheme = XOE_SCHEME_DUAL, .alpha = 0.7}, false, true, 1},
+};
+enum { NULL_WAYS = sizeof null_ways / sizeof null_ways[0], NULL_KEYS_MAX = 50 };
+
+/* Alarms at each level over n detections of one text under fresh keys. Returns 0, or −1 on error. */
+static inline int null_count(const null_way *way, int kind, size_t n, uint64_t seed, size_t alarms[NULL_LEVELS])
+{
+    static uint8_t keys[NULL_KEYS_MAX][XOE_MARK_KEY_BYTES];
+    static xoe_mark_params params[NULL_KEYS_MAX];
+    int32_t t[NULL_TOKENS];
+    double weights[NULL_TOKENS];
+    xoe_rng r;
+    xoe_rng_seed(&r, seed);
+    null_text(kind, t, NULL_TOKENS);
+    for (int i = 0; i < NULL_TOKENS; i++)
+        weights[i] = (double)(t[i] % 7) / 7;
+    memset(alarms, 0, NULL_LEVELS * sizeof *alarms);
+    for (size_t k = 0; k < n; k++) {
+        xoe_verdict v;
+        xoe_detect_opts o = {.spans = way->spans, .weights = way->weights ? weights : NULL};
+        for (int i = 0; i < way->keys; i++) {
+            params[i] = way->params;
+            for (int j = 0; j < XOE_MARK_KEY_BYTES; j++)
+                keys[i][j] = (uint8_t)xoe_rng_u64(&r);
+        }
+        if (xoe_detect_tokens(params, (const uint8_t(*)[XOE_MARK_KEY_BYTES])keys, (size_t)way->keys, t, NULL_TOKENS,
+                              &o, &v, NULL) != XOE_OK)
+            return -1;
+        for (int l = 0; l < NULL_LEVELS; l++)
+            alarms[l] += v.log10_p <= log10(null_levels[l]);
+        xoe_verdict_clear(&v);
+    }
+    return 0;
+}
+
+/* ln P(as many alarms or more, if the true rate were the nominal one). */
+static inline double null_ln_excess(size_t alarms, size_t n, double level)
+{
+    return xoe_ln_binom_tail(n, alarms, level);
+}
+
+#endif
