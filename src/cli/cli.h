@@ -63,6 +63,14 @@ void cli_print_command_help(const cli_command *cmd, const cli_option *own, size_
 extern const cli_command cli_commands[];
 const cli_command *cli_command_find(const char *name);
 
+int cmd_serve(const cli_command *cmd, int argc, char **argv);
+int cmd_chat(const cli_command *cmd, int argc, char **argv);
+int cmd_mark(const cli_command *cmd, int argc, char **argv);
+int cmd_detect(const cli_command *cmd, int argc, char **argv);
+int cmd_key(const cli_command *cmd, int argc, char **argv);
+int cmd_models(const cli_command *cmd, int argc, char **argv);
+int cmd_audit(const cli_command *cmd, int argc, char **argv);
+int cmd_doctor(const cli_command *cmd, int argc, char **argv);
 int cmd_version(const cli_command *cmd, int argc, char **argv);
 
 #endif
