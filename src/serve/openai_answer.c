@@ -26,6 +26,27 @@ void xoe_answer_fingerprint(const xoe_engine_info *info, char out[32])
     snprintf(out, 32, "fp_%.10s", hex);
 }
 
+/* Bytes as text; what is no whole character (of a token, of a message cut short) shows as U+FFFD. */
+static json_t *shown_text(const char *bytes, size_t n)
+{
+    char out[1024];
+    size_t len = 0;
+    while (n && len + 4 < sizeof out) {
+        size_t ok = xoe_utf8_valid_prefix(bytes, n, NULL);
+        if (ok > sizeof out - len - 4) break;
+        memcpy(out + len, bytes, ok);
+        len += ok;
+        bytes += ok;
+        n -= ok;
+        if (!n) break;
+        memcpy(out + len, "\xef\xbf\xbd", 3);
+        len += 3;
+        bytes++;
+        n--;
+    }
+    return json_stringn(out, len);
+}
+
 static json_t *head(const xoe_answer_head *h, const char *object)
 {
     return json_pack("{s:s, s:s, s:I, s:s, s:s}", "id", h->id, "object", object, "created",
@@ -117,27 +138,6 @@ json_t *xoe_answer_usage_chunk(const xoe_answer_head *h, const xoe_completion_re
 
 /* ---- logprobs ---- */
 
-/* A token's bytes as text; what is no whole character shows as U+FFFD, `bytes` has the truth. */
-static json_t *token_text(const char *bytes, size_t n)
-{
-    char out[1024];
-    size_t len = 0;
-    while (n && len + 4 < sizeof out) {
-        size_t ok = xoe_utf8_valid_prefix(bytes, n, NULL);
-        if (ok > sizeof out - len - 4) break;
-        memcpy(out + len, bytes, ok);
-        len += ok;
-        bytes += ok;
-        n -= ok;
-        if (!n) break;
-        memcpy(out + len, "\xef\xbf\xbd", 3);
-        len += 3;
-        bytes++;
-        n--;
-    }
-    return json_stringn(out, len);
-}
-
 static json_t *byte_array(const char *bytes, size_t n)
 {
     json_t *a = json_array();
@@ -154,7 +154,7 @@ static double finite_logprob(float logprob)
 
 static json_t *chat_entry(const char *bytes, size_t n, float logprob)
 {
-    return json_pack("{s:o, s:f, s:o}", "token", token_text(bytes, n), "logprob", finite_logprob(logprob), "bytes",
+    return json_pack("{s:o, s:f, s:o}", "token", shown_text(bytes, n), "logprob", finite_logprob(logprob), "bytes",
                      byte_array(bytes, n));
 }
 
@@ -179,14 +179,14 @@ json_t *xoe_answer_logprobs_text(const xoe_answer_head *h, const xoe_logprob *l,
     json_t *tokens = json_array(), *probs = json_array(), *tops = json_array(), *offsets = json_array();
     for (int i = 0; i < n; i++) {
         json_t *top = json_object();
-        json_array_append_new(tokens, token_text(l[i].bytes, l[i].n_bytes));
+        json_array_append_new(tokens, shown_text(l[i].bytes, l[i].n_bytes));
         json_array_append_new(probs, json_real(finite_logprob(l[i].logprob)));
         json_array_append_new(offsets, json_integer((json_int_t)offset));
         offset += xoe_utf8_count(l[i].bytes, l[i].n_bytes);
         for (int k = 0; h->engine && k < l[i].n_top; k++) {
             char bytes[256];
             size_t len = xoe_engine_token_bytes(h->engine, l[i].top[k].id, true, bytes, sizeof bytes);
-            json_t *name = token_text(bytes, len < sizeof bytes ? len : sizeof bytes);
+            json_t *name = shown_text(bytes, len < sizeof bytes ? len : sizeof bytes);
             if (name) json_object_set_new(top, json_string_value(name), json_real(finite_logprob(l[i].top[k].logprob)));
             json_decref(name);
         }
@@ -221,8 +221,8 @@ const char *xoe_answer_error_code(const xoe_error *e)
 
 json_t *xoe_answer_error(const xoe_error *e)
 {
-    const char *code = xoe_answer_error_code(e);
-    return json_pack("{s:{s:s, s:s, s:o, s:o}}", "error", "message", *e->msg ? e->msg : xoe_err_text(e->code),
+    const char *code = xoe_answer_error_code(e), *msg = *e->msg ? e->msg : xoe_err_text(e->code);
+    return json_pack("{s:{s:o, s:s, s:o, s:o}}", "error", "message", shown_text(msg, strlen(msg)),
                      "type", xoe_err_openai_type(e->code), "param", *e->param ? json_string(e->param) : json_null(),
                      "code", code ? json_string(code) : json_null());
 }
