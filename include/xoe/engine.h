@@ -26,7 +26,7 @@ typedef struct xoe_engine_opts {
     int n_slots;          /* answers at once; default 8 */
     int n_ctx_slot;       /* context tokens a slot; default min(4096, trained) */
     int n_batch;          /* tokens a decode call at most; default 512 */
-    int n_prefill;        /* prompt tokens a step while answers run; default 128 */
+    int n_prefill;        /* prompt tokens a step while answers run; default 64 */
     int n_threads;        /* default: cores allowed to this process */
     int queue_max;        /* jobs waiting for a slot; default 64 */
     bool embeddings;      /* an embedding model (pooled) */
@@ -95,9 +95,11 @@ typedef struct xoe_sampling {
     size_t n_grammar_trigger_patterns;
     const int32_t *grammar_trigger_tokens;
     size_t n_grammar_trigger_tokens;
+    const int32_t *preserved_tokens; /* control tokens that belong to the text (tool calls) */
+    size_t n_preserved_tokens;
 } xoe_sampling;
 
-#define XOE_SAMPLING_INIT {1.0f, 1.0f, 0, 0.0f, 0.0f, 0.0f, 1.0f, false, 0, 0, 0, 0, false, 0, 0, 0, 0}
+#define XOE_SAMPLING_INIT {1.0f, 1.0f, 0, 0.0f, 0.0f, 0.0f, 1.0f, false, 0, 0, 0, 0, false, 0, 0, 0, 0, 0, 0}
 
 typedef struct xoe_token_prob {
     int32_t id;

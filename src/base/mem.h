@@ -7,7 +7,7 @@
 /* An invariant that stays on in release: prints and aborts. */
 #define XOE_ASSERT(cond)                                                                           \
     ((cond) ? (void)0 : xoe_assert_failed(#cond, __FILE__, __LINE__))
-_Noreturn void xoe_assert_failed(const char *cond, const char *file, int line);
+void xoe_assert_failed(const char *cond, const char *file, int line) __attribute__((noreturn));
 
 void *xoe_malloc(size_t n);            /* NULL when out of memory or told to fail; n == 0 gives 1 byte */
 void *xoe_calloc(size_t n, size_t size);

@@ -1,0 +1,110 @@
+/* What the files of engine/ share: the engine, its jobs and its slots. */
+#ifndef XOE_ENGINE_INTERNAL_H
+#define XOE_ENGINE_INTERNAL_H
+
+#include <pthread.h>
+#ifdef __cplusplus
+#include <atomic>
+using std::atomic_bool;
+#else
+#include <stdatomic.h>
+#endif
+
+#include "engine/sampler.h"
+#include "llama.h"
+#include "xoe/engine.h"
+
+typedef enum xoe_job_kind { XOE_JOB_GENERATE, XOE_JOB_SCORE, XOE_JOB_EMBED } xoe_job_kind;
+
+struct xoe_job {
+    xoe_engine *en;
+    xoe_job_kind kind;
+    xoe_priority priority;
+    int64_t deadline_ms;
+    int64_t queued_ns;
+    uint64_t order; /* arrival */
+    struct xoe_job *next; /* in the queue */
+    atomic_bool cancel;
+    bool done; /* guarded by the engine's lock */
+
+    int32_t *prompt; /* generate: the prompt; score, embed: all tokens */
+    size_t n_prompt;
+
+    /* generate */
+    xoe_sampler *sampler;
+    bool exact; /* seeded: prompt computed afresh in fixed pieces */
+    int max_tokens, n_probs;
+    int32_t *preserved; /* control tokens whose text is shown */
+    size_t n_preserved;
+    xoe_event_cb on_event;
+    void *ud;
+
+    /* score: tokens from n_prefix on; embed: n_texts texts of lens tokens */
+    size_t n_prefix, n_texts;
+    const size_t *lens;
+    float *out, *entropies;
+    xoe_error error;
+};
+
+typedef struct xoe_slot {
+    int seq;         /* llama sequence id */
+    xoe_job *job;    /* NULL: free, the cache is kept for its prefix */
+    int32_t *cache;  /* [n_ctx_slot] tokens whose keys and values the sequence holds */
+    size_t n_cache;
+    uint64_t used;   /* when it was last used, for LRU */
+    /* of the running job */
+    size_t n_done;   /* prompt tokens in the cache */
+    int n_cached;    /* of them, taken over */
+    bool answering;  /* the prompt is done */
+    int32_t *answer; /* [n_ctx_slot] */
+    size_t n_answer;
+    int32_t last;    /* sampled, not yet in the cache */
+    int batch_index; /* row of this step's batch whose logits it needs; −1: none */
+    int64_t start_ns, first_ns;
+} xoe_slot;
+
+struct xoe_engine {
+    char *name, *path, *desc;
+    struct llama_model *model;
+    struct llama_context *ctx;
+    const struct llama_vocab *vocab;
+    struct xoe_chat_templates *templates; /* engine/chat.cpp's */
+    int n_vocab, n_ctx_slot, n_slots, n_batch, n_prefill, n_threads, queue_max;
+    bool embeddings;
+    const int32_t *suppress;
+    int n_suppress;
+
+    pthread_t worker;
+    bool has_worker;
+    pthread_mutex_t lock; /* guards queue, stats, stop and every job's done; nothing taken inside */
+    pthread_cond_t wake, finished;
+    xoe_job *queue;
+    int n_queue;
+    uint64_t order;
+    bool stop;
+    xoe_engine_stats stats;
+
+    /* the worker's own */
+    xoe_slot *slots;
+    struct llama_batch batch;
+    uint64_t clock;
+    float *row; /* [n_vocab] logits of one row, to change */
+};
+
+void *xoe_worker_main(void *engine);
+/* engine/chat.cpp: templates are parsed once a model. Free takes NULL. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+struct xoe_chat_templates *xoe_chat_templates_new(const struct llama_model *model);
+void xoe_chat_templates_delete(struct xoe_chat_templates *t);
+#ifdef __cplusplus
+}
+#endif
+/* engine/embed.c: one EMBED job, on the worker. */
+xoe_err xoe_worker_embed(xoe_engine *en, xoe_job *job, xoe_error *e);
+/* One llama_decode or llama_encode under the compute budget. Returns llama's code. */
+int xoe_worker_decode(xoe_engine *en, struct llama_batch batch, xoe_priority priority, bool encode);
+void xoe_batch_add(struct llama_batch *b, int32_t token, int pos, int seq, bool logits);
+
+#endif

@@ -1,0 +1,394 @@
+/* The engine on a real model (SmolLM2 135M): determinism, seeds, prefix reuse, cancel, deadline, queue,
+ * limits, grammar, log-probabilities, the mark, scoring. Fails, not skips, without the model. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/chat.h"
+
+static xoe_engine *en;
+
+struct answer {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool done, started;
+    xoe_finish finish;
+    int32_t tokens[2048];
+    size_t n;
+    xoe_buf text;
+    float logprob[2048];
+    double expected;
+    int n_cached, n_marked;
+    xoe_job *job;
+    float top_sum;
+};
+
+static void on_event(const xoe_event *ev, void *ud)
+{
+    struct answer *a = ud;
+    pthread_mutex_lock(&a->lock);
+    if (ev->kind == XOE_EVENT_STARTED) {
+        a->started = true;
+        a->n_cached = ev->n_cached;
+    } else if (ev->kind == XOE_EVENT_TOKEN) {
+        a->logprob[a->n] = ev->logprob;
+        a->tokens[a->n++] = ev->token;
+        xoe_buf_add(&a->text, ev->bytes, ev->n_bytes);
+        a->n_marked += ev->marked;
+        if (ev->marked) a->expected += ev->expected_score;
+        a->top_sum = 0;
+        for (int i = 0; i < ev->n_top; i++)
+            a->top_sum += expf(ev->top[i].logprob);
+    } else {
+        a->done = true;
+        a->finish = ev->finish;
+    }
+    pthread_cond_broadcast(&a->cond);
+    pthread_mutex_unlock(&a->lock);
+}
+
+static struct answer *answer_new(void)
+{
+    struct answer *a = calloc(1, sizeof *a);
+    pthread_mutex_init(&a->lock, NULL);
+    pthread_cond_init(&a->cond, NULL);
+    xoe_buf_init(&a->text, 1 << 20);
+    return a;
+}
+
+static void answer_free(struct answer *a)
+{
+    xoe_job_close(a->job);
+    xoe_buf_free(&a->text);
+    free(a);
+}
+
+static int32_t *tokens_of(const char *text, size_t *n)
+{
+    int32_t *t;
+    assert_int_equal(xoe_engine_tokenize(en, text, strlen(text), true, true, &t, n, NULL), XOE_OK);
+    return t;
+}
+
+static xoe_gen_request request(const int32_t *t, size_t n, struct answer *a)
+{
+    return (xoe_gen_request){.size = sizeof(xoe_gen_request), .prompt = t, .n_prompt = n, .sampling = XOE_SAMPLING_INIT,
+                             .max_tokens = 24, .n_probs = -1, .on_event = on_event, .ud = a,
+                             .priority = XOE_PRIORITY_INTERACTIVE};
+}
+
+static void wait_done(struct answer *a)
+{
+    pthread_mutex_lock(&a->lock);
+    while (!a->done)
+        pthread_cond_wait(&a->cond, &a->lock);
+    pthread_mutex_unlock(&a->lock);
+}
+
+static struct answer *run(xoe_gen_request r, struct answer *a)
+{
+    xoe_error e = XOE_ERROR_INIT;
+    r.ud = a;
+    xoe_err rc = xoe_engine_generate(en, &r, &a->job, &e);
+    if (rc) print_message("%s\n", e.msg);
+    assert_int_equal(rc, XOE_OK);
+    wait_done(a);
+    return a;
+}
+
+#define PROMPT "<|im_start|>user\nTell me about the sea.<|im_end|>\n<|im_start|>assistant\n"
+
+static void test_greedy_is_deterministic(void **s)
+{
+    (void)s;
+    size_t n;
+    int32_t *t = tokens_of(PROMPT, &n);
+    struct answer *a = answer_new(), *b = answer_new();
+    xoe_gen_request r = request(t, n, a);
+    r.sampling.temperature = 0;
+    run(r, a);
+    run(r, b);
+    assert_int_equal(a->n, 24);
+    assert_int_equal(a->finish, XOE_FINISH_LENGTH);
+    assert_memory_equal(a->tokens, b->tokens, a->n * sizeof(int32_t));
+    assert_true(b->n_cached > (int)n / 2); /* the prefix was reused */
+    answer_free(a);
+    answer_free(b);
+    xoe_tokens_free(t);
+}
+
+static void test_seed_reproduces(void **s)
+{
+    (void)s;
+    size_t n, m;
+    int32_t *t = tokens_of(PROMPT, &n), *u = tokens_of("Something else entirely, at some length.", &m);
+    struct answer *a = answer_new(), *b = answer_new(), *c = answer_new(), *d = answer_new();
+    xoe_gen_request r = request(t, n, a), other = request(u, m, c);
+    r.sampling.has_seed = true;
+    r.sampling.seed = 7;
+    r.max_tokens = 60;
+    run(r, a);
+    run(other, c);
+    run(r, b);
+    assert_int_equal(a->n, b->n);
+    assert_memory_equal(a->tokens, b->tokens, a->n * sizeof(int32_t));
+    assert_int_equal(b->n_cached, 0);
+    r.sampling.seed = 8;
+    run(r, d);
+    assert_true(d->n != a->n || memcmp(a->tokens, d->tokens, a->n * sizeof(int32_t)));
+    answer_free(a);
+    answer_free(b);
+    answer_free(c);
+    answer_free(d);
+    xoe_tokens_free(t);
+    xoe_tokens_free(u);
+}
+
+static void test_cancel_and_deadline(void **s)
+{
+    (void)s;
+    size_t n;
+    int32_t *t = tokens_of(PROMPT, &n);
+    struct answer *a = answer_new(), *b = answer_new();
+    xoe_gen_request r = request(t, n, a);
+    r.max_tokens = 1000;
+    r.sampling.logit_bias = (xoe_logit_bias[]){{2, -100}}; /* <|im_end|> */
+    r.sampling.n_logit_bias = 1;
+    assert_int_equal(xoe_engine_generate(en, &r, &a->job, NULL), XOE_OK);
+    pthread_mutex_lock(&a->lock);
+    while (!a->n)
+        pthread_cond_wait(&a->cond, &a->lock);
+    pthread_mutex_unlock(&a->lock);
+    xoe_job_cancel(a->job);
+    wait_done(a);
+    assert_int_equal(a->finish, XOE_FINISH_CANCELED);
+    assert_true(a->n < 500);
+    r.deadline_mono_ms = xoe_clock_mono_ms() + 300;
+    run(r, b);
+    assert_int_equal(b->finish, XOE_FINISH_DEADLINE);
+    answer_free(a);
+    answer_free(b);
+    xoe_tokens_free(t);
+}
+
+static void test_limits(void **s)
+{
+    (void)s;
+    xoe_error e = XOE_ERROR_INIT;
+    xoe_engine_info info;
+    xoe_engine_get_info(en, &info);
+    int32_t *t = calloc((size_t)info.n_ctx_slot + 1, sizeof *t);
+    struct answer *a = answer_new();
+    xoe_gen_request r = request(t, (size_t)info.n_ctx_slot, a);
+    xoe_job *job;
+    assert_int_equal(xoe_engine_generate(en, &r, &job, &e), XOE_ELIMIT);
+    assert_non_null(strstr(e.msg, "1024"));
+    r.n_prompt = 0;
+    assert_int_equal(xoe_engine_generate(en, &r, &job, &e), XOE_EINVAL);
+    t[0] = info.n_vocab;
+    r.n_prompt = 1;
+    assert_int_equal(xoe_engine_generate(en, &r, &job, &e), XOE_EINVAL);
+    t[0] = 1;
+    r.sampling.grammar = "root ::= (";
+    assert_int_equal(xoe_engine_generate(en, &r, &job, &e), XOE_EINVAL);
+    answer_free(a);
+    free(t);
+}
+
+static void test_queue_is_bounded(void **s)
+{
+    (void)s;
+    size_t n;
+    int32_t *t = tokens_of(PROMPT, &n);
+    struct answer *a[16];
+    int refused = 0, made = 0;
+    for (int i = 0; i < 16; i++) {
+        a[i] = answer_new();
+        xoe_gen_request r = request(t, n, a[i]);
+        r.max_tokens = 40;
+        xoe_err rc = xoe_engine_generate(en, &r, &a[i]->job, NULL);
+        if (rc == XOE_EBUSY) {
+            refused++;
+            answer_free(a[i--]);
+            break;
+        }
+        assert_int_equal(rc, XOE_OK);
+        made++;
+    }
+    assert_true(refused == 1 && made >= 4 && made <= 9); /* 4 slots, 4 waiting */
+    for (int i = 0; i < made; i++) {
+        wait_done(a[i]);
+        assert_true(a[i]->n > 0);
+        answer_free(a[i]);
+    }
+    xoe_tokens_free(t);
+}
+
+static void test_grammar(void **s)
+{
+    (void)s;
+    size_t n;
+    int32_t *t = tokens_of(PROMPT, &n);
+    struct answer *a = answer_new();
+    xoe_gen_request r = request(t, n, a);
+    r.sampling.grammar = "root ::= \"{\\\"sea\\\": \" (\"\\\"blue\\\"\" | \"\\\"deep\\\"\") \"}\"";
+    r.max_tokens = 40;
+    run(r, a);
+    assert_int_equal(a->finish, XOE_FINISH_STOP);
+    assert_true(!strcmp(a->text.data, "{\"sea\": \"blue\"}") || !strcmp(a->text.data, "{\"sea\": \"deep\"}"));
+    answer_free(a);
+    xoe_tokens_free(t);
+}
+
+static void test_logprobs(void **s)
+{
+    (void)s;
+    size_t n;
+    int32_t *t = tokens_of(PROMPT, &n);
+    struct answer *a = answer_new();
+    xoe_gen_request r = request(t, n, a);
+    r.n_probs = 20;
+    r.sampling.temperature = 0;
+    run(r, a);
+    assert_true(a->top_sum > 0.3f && a->top_sum <= 1.0001f);
+    /* scoring the same tokens gives the same log-probabilities */
+    int32_t all[512];
+    float lp[64], h[64];
+    memcpy(all, t, n * sizeof *t);
+    memcpy(all + n, a->tokens, a->n * sizeof *t);
+    assert_int_equal(xoe_engine_score(en, all, n + a->n, n, XOE_PRIORITY_BATCH, lp, h, NULL), XOE_OK);
+    for (size_t i = 0; i < a->n; i++) {
+        assert_true(fabsf(lp[i] - a->logprob[i]) < 0.15f);
+        assert_true(h[i] >= 0 && h[i] < 12);
+    }
+    answer_free(a);
+    xoe_tokens_free(t);
+}
+
+static void test_mark_is_found(void **s)
+{
+    (void)s;
+    size_t n;
+    int32_t *t = tokens_of(PROMPT, &n);
+    struct answer *a = answer_new(), *b = answer_new();
+    xoe_mark_params mp = XOE_MARK_PARAMS_INIT;
+    uint8_t key[1][XOE_MARK_KEY_BYTES] = {{1, 2, 3}};
+    xoe_verdict v;
+    assert_int_equal(xoe_mark_params_resolve(&mp, NULL), XOE_OK);
+    xoe_gen_request r = request(t, n, a);
+    r.mark = &mp;
+    r.mark_key = key[0];
+    r.mark_shift = 2;
+    r.max_tokens = 250;
+    r.sampling.top_p = 0.95f;
+    run(r, a);
+    assert_true(a->n_marked > (int)a->n / 2);
+    assert_int_equal(xoe_detect_tokens(&mp, (const uint8_t(*)[XOE_MARK_KEY_BYTES])key, 1, a->tokens, a->n, NULL, &v, NULL), XOE_OK);
+    print_message("n %zu scored %zu mean %.3f predicted %.3f log10 p %.1f\n", a->n, v.n_scored, v.score,
+                  1 + a->expected / a->n_marked, v.log10_p);
+    assert_int_equal(v.n_scored, a->n_marked);
+    assert_int_equal(v.shift, 2);
+    assert_true(v.detected && v.log10_p < -6);
+    xoe_verdict_clear(&v);
+    r.mark = NULL;
+    run(r, b);
+    assert_int_equal(b->n_marked, 0);
+    answer_free(a);
+    answer_free(b);
+    xoe_tokens_free(t);
+}
+
+static void test_chat_template(void **s)
+{
+    (void)s;
+    xoe_error e = XOE_ERROR_INIT;
+    xoe_chat *c;
+    size_t n;
+    xoe_chat_inputs in = {.messages_json = "[{\"role\":\"user\",\"content\":\"Hello\"}]"};
+    assert_int_equal(xoe_chat_render(&c, en, &in, &e), XOE_OK);
+    const char *p = xoe_chat_prompt(c, &n);
+    assert_non_null(strstr(p, "<|im_start|>user\nHello<|im_end|>"));
+    char *json;
+    assert_int_equal(xoe_chat_parse(c, "Hi there", 8, false, &json, &e), XOE_OK);
+    assert_non_null(strstr(json, "Hi there"));
+    xoe_free(json);
+    xoe_chat_close(c);
+    in.messages_json = "{\"not\":\"a list\"}";
+    assert_int_equal(xoe_chat_render(&c, en, &in, &e), XOE_EINVAL);
+    char *g;
+    assert_int_equal(xoe_json_schema_to_grammar("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"}}}", &g, &e), XOE_OK);
+    assert_non_null(strstr(g, "root"));
+    xoe_free(g);
+}
+
+static void test_bad_files(void **s)
+{
+    (void)s;
+    xoe_engine *x;
+    xoe_error e = XOE_ERROR_INIT;
+    xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
+    o.path = "/nonexistent/model.gguf";
+    assert_int_equal(xoe_engine_open(&x, &o, &e), XOE_ENOTFOUND);
+    o.path = XOE_SOURCE_DIR "/CMakeLists.txt";
+    assert_int_equal(xoe_engine_open(&x, &o, &e), XOE_EFORMAT);
+    char path[] = "/tmp/xoe-trunc-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(write(fd, "GGUF\3\0\0\0garbage", 15) == 15);
+    close(fd);
+    o.path = path;
+    assert_int_equal(xoe_engine_open(&x, &o, &e), XOE_EFORMAT);
+    print_message("%s\n", e.msg);
+    unlink(path);
+}
+
+static int setup(void **s)
+{
+    (void)s;
+    char path[4096];
+    const char *dir = getenv("XOE_MODELS_DIR");
+    if (dir)
+        snprintf(path, sizeof path, "%s/SmolLM2-135M-Instruct.Q4_1.gguf", dir);
+    else
+        snprintf(path, sizeof path, "%s/.local/share/xoe/models/SmolLM2-135M-Instruct.Q4_1.gguf", getenv("HOME"));
+    xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
+    xoe_error e = XOE_ERROR_INIT;
+    o.path = path;
+    o.n_slots = 4;
+    o.n_ctx_slot = 1024;
+    o.queue_max = 4;
+    if (xoe_engine_open(&en, &o, &e) != XOE_OK) {
+        print_error("%s; pull it with: xoe models pull smollm2-135m-instruct\n", e.msg);
+        return -1;
+    }
+    return 0;
+}
+
+static int teardown(void **s)
+{
+    (void)s;
+    xoe_engine_close(en);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_greedy_is_deterministic), cmocka_unit_test(test_seed_reproduces),
+        cmocka_unit_test(test_cancel_and_deadline),     cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_queue_is_bounded),        cmocka_unit_test(test_grammar),
+        cmocka_unit_test(test_logprobs),                cmocka_unit_test(test_mark_is_found),
+        cmocka_unit_test(test_chat_template),           cmocka_unit_test(test_bad_files),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
