@@ -16,8 +16,7 @@
 
 enum { NAMES_MAX = 96, NAME_LEN = 64 };
 
-/* Is a setting of the configuration a flag of this subcommand? */
-static bool takes_setting(const cli_command *cmd, const char *name)
+bool cli_takes_setting(const cli_command *cmd, const char *name)
 {
     size_t n = strlen(name);
     if (!xoe_config_is_flag(name, NULL)) return false;
@@ -39,7 +38,7 @@ static const char *suggestion(const cli_command *cmd, const cli_option *own, siz
     for (size_t i = 0; i < n_own && n < NAMES_MAX; i++)
         names[n++] = own[i].name;
     for (size_t i = 0; n < NAMES_MAX && i < NAMES_MAX && xoe_config_flag_at(i, settings[i]); i++)
-        if (takes_setting(cmd, settings[i])) names[n++] = settings[i];
+        if (cli_takes_setting(cmd, settings[i])) names[n++] = settings[i];
     return xoe_suggest(name, names, n);
 }
 
@@ -94,7 +93,7 @@ static int one_option(walk *w, const char *arg, const char *next, bool *used)
     name[n] = 0;
 
     const cli_option *o = own_option(w, name);
-    bool setting = !o && takes_setting(w->cmd, name), takes_value = false;
+    bool setting = !o && cli_takes_setting(w->cmd, name), takes_value = false;
     if (o)
         takes_value = o->value != NULL;
     else if (setting)

@@ -18,7 +18,7 @@ typedef struct cli_command {
     const char *usage;        /* after "xoe ": "detect [FILE|-]" */
     const char *summary;      /* one line */
     const char *details;      /* more for --help; lines, "" if none */
-    const char *config_flags; /* settings that it takes as flags, blank-separated; "*": all */
+    const char *config_flags; /* flags of settings that it takes, blank-separated; "*": all */
     bool json;                /* takes --json */
     int max_operands;
     const char *examples;     /* lines */
@@ -45,6 +45,8 @@ typedef struct cli_args {
  * an error); then nothing needs freeing. */
 int cli_parse(cli_args *a, const cli_command *cmd, const cli_option *own, size_t n_own, int argc,
               char **argv);
+/* Is --name a setting of the configuration that this subcommand takes? */
+bool cli_takes_setting(const cli_command *cmd, const char *name);
 void cli_args_free(cli_args *a);
 
 /* "xoe: …" on standard error. cli_fail prints the error and returns CLI_FAILED. */

@@ -88,12 +88,8 @@ void cli_print_command_help(const cli_command *cmd, const cli_option *own, size_
     printf("\nOptions\n");
     for (size_t i = 0; i < n_own; i++)
         option_line(own[i].name, own[i].value, own[i].help);
-    for (size_t i = 0; xoe_config_flag_at(i, name); i++) {
-        const char *flags = cmd->config_flags, *p = strstr(flags, name);
-        size_t n = strlen(name);
-        bool listed = p && (p == flags || p[-1] == ' ') && (p[n] == ' ' || !p[n]);
-        if (!strcmp(flags, "*") || !strcmp(name, "data") || listed) xoe_config_print_flag_help(stdout, i);
-    }
+    for (size_t i = 0; xoe_config_flag_at(i, name); i++)
+        if (cli_takes_setting(cmd, name)) xoe_config_print_flag_help(stdout, i);
     option_line("config", "FILE", "configuration file (default: config.json in the data folder)");
     if (cmd->json) option_line("json", NULL, "print the result as JSON");
     option_line("quiet", NULL, "no progress and notes on standard error");
