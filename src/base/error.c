@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 struct err_row {
     xoe_err code;
     int http_status;
@@ -46,11 +48,26 @@ int xoe_err_http_status(xoe_err code)
     return row_of(code)->http_status;
 }
 
+/* Texts in a message may be cut inside a character, by a precision or by the message's end. */
+static void mend_utf8(char *s)
+{
+    for (size_t n = strlen(s); n;) {
+        size_t ok = xoe_utf8_valid_prefix(s, n, NULL);
+        s += ok;
+        n -= ok;
+        if (n) {
+            *s++ = '?';
+            n--;
+        }
+    }
+}
+
 static void fill(xoe_error *e, xoe_err code, const char *fmt, va_list ap)
 {
     memset(e, 0, sizeof *e);
     e->code = code;
     vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+    mend_utf8(e->msg);
 }
 
 xoe_err xoe_error_set(xoe_error *e, xoe_err code, const char *fmt, ...)
@@ -77,6 +94,7 @@ xoe_err xoe_error_errno(xoe_error *e, xoe_err code, const char *fmt, ...)
         size_t n = strlen(e->msg);
         char why[96];
         snprintf(e->msg + n, sizeof e->msg - n, ": %s", strerror_r(saved, why, sizeof why));
+        mend_utf8(e->msg);
     }
     return code;
 }
@@ -89,6 +107,7 @@ xoe_err xoe_error_param(xoe_error *e, xoe_err code, const char *param, const cha
         fill(e, code, fmt, ap);
         va_end(ap);
         snprintf(e->param, sizeof e->param, "%s", param);
+        mend_utf8(e->param);
     }
     return code;
 }

@@ -63,20 +63,6 @@ xoe_fields xoe_fields_of(const json_t *obj, const char *prefix, xoe_error *e)
     return (xoe_fields){.obj = obj, .prefix = prefix, .e = e};
 }
 
-/* A client's text cut by a precision may end inside a character. */
-static void mend(char *s)
-{
-    for (size_t n = strlen(s); n;) {
-        size_t ok = xoe_utf8_valid_prefix(s, n, NULL);
-        s += ok;
-        n -= ok;
-        if (n) {
-            *s++ = '?';
-            n--;
-        }
-    }
-}
-
 void xoe_fields_fail(xoe_fields *f, xoe_err code, const char *name, const char *fmt, ...)
 {
     char msg[256], param[64];
@@ -85,7 +71,6 @@ void xoe_fields_fail(xoe_fields *f, xoe_err code, const char *name, const char *
     va_start(ap, fmt);
     vsnprintf(msg, sizeof msg, fmt, ap);
     va_end(ap);
-    mend(msg);
     snprintf(param, sizeof param, "%s%s", f->prefix, name);
     f->rc = xoe_error_param(f->e, code, param, "%s", msg);
 }

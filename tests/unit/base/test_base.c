@@ -24,6 +24,8 @@ static void test_error_table(void **s)
     assert_string_equal(e.param, "top_p");
     assert_string_equal(e.msg, "got 2");
     assert_int_equal(xoe_error_set(NULL, XOE_EIO, "x"), XOE_EIO);
+    xoe_error_set(&e, XOE_EINVAL, "'%.2s'", "a\xc3\xa9"); /* cut inside a character */
+    assert_string_equal(e.msg, "'a?'");
 }
 
 static void test_buf_limit(void **s)
