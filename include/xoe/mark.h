@@ -124,6 +124,7 @@ typedef struct xoe_verdict {
     xoe_span *spans;     /* [n_spans]; freed by xoe_verdict_clear */
     size_t n_spans;
     float *token_scores; /* [n_tokens] score under the best key and shift, NaN where not scored */
+    const char *weak_key_note; /* static; other programs' marks: why their key is weak; NULL for ours */
 } xoe_verdict;
 
 /* Score tokens under several keys. params: [n_keys]; keys: [n_keys]. The p-value of the best key is

@@ -30,6 +30,18 @@ static inline double mt_num(const json_t *o, const char *k)
     if (!v) fail_msg("vector lacks %s", k);
     return json_number_value(v);
 }
+/* Integers of 2^63 and more are strings in the vectors. */
+static inline uint64_t mt_u64(const json_t *v)
+{
+    return json_is_string(v) ? strtoull(json_string_value(v), NULL, 10) : (uint64_t)json_integer_value(v);
+}
+static inline int mt_tokens(json_t *a, int32_t *out)
+{
+    size_t i;
+    json_t *v;
+    json_array_foreach(a, i, v) out[i] = (int32_t)json_integer_value(v);
+    return (int)json_array_size(a);
+}
 static inline void mt_close(double got, double want, double rel, const char *what)
 {
     double tol = rel * fabs(want) + 1e-300;
