@@ -200,7 +200,7 @@ static int verify(const job *j)
 
 static int requantize(const job *j)
 {
-    char in[XOE_MODEL_PATH_MAX], out[XOE_MODEL_PATH_MAX], tmp[XOE_MODEL_PATH_MAX];
+    char in[XOE_MODEL_PATH_MAX], out[XOE_MODEL_PATH_MAX];
     xoe_error e = XOE_ERROR_INIT;
     const char *type = j->type ? j->type : "q8_0";
     if (j->a->n_operands < 2 || j->a->n_operands > 3)
@@ -210,7 +210,7 @@ static int requantize(const job *j)
     if (stem > 5 && !strcasecmp(in + stem - 5, ".gguf")) stem -= 5;
     int n = j->a->n_operands == 3 ? snprintf(out, sizeof out, "%s", j->a->operands[2])
                                   : snprintf(out, sizeof out, "%.*s.%s.gguf", (int)stem, in, type);
-    if (n >= (int)sizeof out || snprintf(tmp, sizeof tmp, "%s.part", out) >= (int)sizeof tmp) {
+    if (n >= (int)sizeof out) {
         cli_complain("the path of the new file is too long");
         return CLI_FAILED;
     }
@@ -218,14 +218,7 @@ static int requantize(const job *j)
         cli_complain("%s exists; name another file, or remove it first", out);
         return CLI_FAILED;
     }
-    if (xoe_model_requantize(in, tmp, type, &e)) {
-        unlink(tmp);
-        return cli_fail(&e);
-    }
-    if (rename(tmp, out)) {
-        xoe_error_errno(&e, XOE_EIO, "cannot name %.150s", out);
-        return cli_fail(&e);
-    }
+    if (xoe_model_requantize(in, out, type, &e)) return cli_fail(&e);
     if (j->a->json) return cli_print_json(json_pack("{s:s, s:s, s:s}", "from", in, "path", out, "type", type));
     printf("%s\n", out);
     return cli_finish_output(CLI_DONE);
@@ -235,7 +228,7 @@ int cmd_models(const cli_command *cmd, int argc, char **argv)
 {
     job j = {.cmd = cmd};
     const cli_option own[] = {
-        {"type", "TYPE", "requantize: q8_0 or q4_0 [q8_0]", &j.type, NULL},
+        {"type", "TYPE", "requantize: q8_0, q4_0, q4_k_m or f16 [q8_0]", &j.type, NULL},
         {"offline", NULL, "pull: use no network, only check what is present", NULL, &j.offline},
     };
     static const struct {

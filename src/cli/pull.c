@@ -173,17 +173,11 @@ static xoe_err enough_disk(const cli_pull *p, const xoe_model *m, const char *pa
 /* A faster copy beside the file, where the manifest names one. */
 static xoe_err derive(const cli_pull *p, const xoe_model *m, const char *path, char out[PATH_LEN], xoe_error *e)
 {
-    char tmp[PATH_LEN], hash[XOE_SHA256_HEX];
-    xoe_err rc;
-    if ((rc = join(out, p->config->models_dir, m->derive_file, "", e))) return rc;
-    if (access(out, R_OK) == 0) return XOE_OK;
-    if ((rc = join(tmp, p->config->models_dir, m->derive_file, ".part", e))) return rc;
+    char hash[XOE_SHA256_HEX];
+    xoe_err rc = join(out, p->config->models_dir, m->derive_file, "", e);
+    if (rc || access(out, R_OK) == 0) return rc;
     say(p, "  making a faster copy, %s", m->derive_file);
-    if ((rc = xoe_model_requantize(path, tmp, m->derive_type, e))) {
-        unlink(tmp);
-        return rc;
-    }
-    if (rename(tmp, out)) return xoe_error_errno(e, XOE_EIO, "cannot name %.150s", out);
+    if ((rc = xoe_model_requantize(path, out, m->derive_type, e))) return rc;
     return cli_model_hash(out, m->derive_file, true, p->quiet, hash, e);
 }
 
