@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "mark/interop.h"
 #include "mark/stats.h"
 #include "xoe/mark.h"
 
@@ -66,28 +67,58 @@ typedef struct null_way {
     const char *name;
     xoe_mark_params params;
     bool spans, weights;
-    int keys; /* a detection */
+    int keys;    /* a detection */
+    int interop; /* 1 + kind: another program's mark, under random keys */
 } null_way;
 
 static const null_way null_ways[] = {
-    {"gumbel", {.scheme = XOE_SCHEME_GUMBEL}, false, false, 1},
-    {"gumbel, width 1, 64 shifts", {.scheme = XOE_SCHEME_GUMBEL, .width = 1, .n_shifts = 64}, false, false, 1},
-    {"gumbel, 50 keys", {.scheme = XOE_SCHEME_GUMBEL, .width = 2}, false, false, 50},
-    {"gumbel, spans", {.scheme = XOE_SCHEME_GUMBEL}, true, false, 1},
-    {"gumbel, weights", {.scheme = XOE_SCHEME_GUMBEL}, false, true, 1},
-    {"gumbel, 12-bit payload", {.scheme = XOE_SCHEME_GUMBEL, .n_shifts = 1, .payload_bits = 12}, false, false, 1},
-    {"gumbel, 4-bit payload, spans", {.scheme = XOE_SCHEME_GUMBEL, .n_shifts = 2, .payload_bits = 4}, true, false, 1},
-    {"green", {.scheme = XOE_SCHEME_GREEN}, false, false, 1},
-    {"green, spans", {.scheme = XOE_SCHEME_GREEN}, true, false, 1},
-    {"green, weights", {.scheme = XOE_SCHEME_GREEN}, false, true, 1},
-    {"synthid", {.scheme = XOE_SCHEME_SYNTHID}, false, false, 1},
-    {"dipmark", {.scheme = XOE_SCHEME_DIPMARK}, false, false, 1},
-    {"morphmark", {.scheme = XOE_SCHEME_MORPHMARK}, false, false, 1},
-    {"watermax", {.scheme = XOE_SCHEME_WATERMAX}, false, false, 1},
-    {"dual-gumbel", {.scheme = XOE_SCHEME_DUAL}, false, false, 1},
-    {"dual-gumbel, alpha 0.7, weights", {.scheme = XOE_SCHEME_DUAL, .alpha = 0.7}, false, true, 1},
+    {"gumbel", {.scheme = XOE_SCHEME_GUMBEL}, false, false, 1, 0},
+    {"gumbel, width 1, 64 shifts", {.scheme = XOE_SCHEME_GUMBEL, .width = 1, .n_shifts = 64}, false, false, 1, 0},
+    {"gumbel, 50 keys", {.scheme = XOE_SCHEME_GUMBEL, .width = 2}, false, false, 50, 0},
+    {"gumbel, spans", {.scheme = XOE_SCHEME_GUMBEL}, true, false, 1, 0},
+    {"gumbel, weights", {.scheme = XOE_SCHEME_GUMBEL}, false, true, 1, 0},
+    {"gumbel, 12-bit payload", {.scheme = XOE_SCHEME_GUMBEL, .n_shifts = 1, .payload_bits = 12}, false, false, 1, 0},
+    {"gumbel, 4-bit payload, spans", {.scheme = XOE_SCHEME_GUMBEL, .n_shifts = 2, .payload_bits = 4}, true, false, 1, 0},
+    {"green", {.scheme = XOE_SCHEME_GREEN}, false, false, 1, 0},
+    {"green, spans", {.scheme = XOE_SCHEME_GREEN}, true, false, 1, 0},
+    {"green, weights", {.scheme = XOE_SCHEME_GREEN}, false, true, 1, 0},
+    {"synthid", {.scheme = XOE_SCHEME_SYNTHID}, false, false, 1, 0},
+    {"dipmark", {.scheme = XOE_SCHEME_DIPMARK}, false, false, 1, 0},
+    {"morphmark", {.scheme = XOE_SCHEME_MORPHMARK}, false, false, 1, 0},
+    {"watermax", {.scheme = XOE_SCHEME_WATERMAX}, false, false, 1, 0},
+    {"dual-gumbel", {.scheme = XOE_SCHEME_DUAL}, false, false, 1, 0},
+    {"dual-gumbel, alpha 0.7, weights", {.scheme = XOE_SCHEME_DUAL, .alpha = 0.7}, false, true, 1, 0},
+    {"textseal-gumbelmax", {0}, false, false, 1, 1 + XOE_INTEROP_TEXTSEAL_GUMBEL},
+    {"textseal-greenlist", {0}, false, false, 1, 1 + XOE_INTEROP_TEXTSEAL_GREEN},
+    {"textseal-synthid", {0}, false, false, 1, 1 + XOE_INTEROP_TEXTSEAL_SYNTHID},
+    {"textseal-synthid-weighted", {0}, false, false, 1, 1 + XOE_INTEROP_TEXTSEAL_SYNTHID_WEIGHTED},
+    {"textseal-dual-key", {0}, false, false, 1, 1 + XOE_INTEROP_TEXTSEAL_DUAL},
+    {"vllm-gumbel", {0}, false, false, 1, 1 + XOE_INTEROP_VLLM_GUMBEL},
+    {"vllm-dual-key-gumbel", {0}, false, false, 1, 1 + XOE_INTEROP_VLLM_DUAL},
+    {"sglang-gumbel", {0}, false, false, 1, 1 + XOE_INTEROP_SGLANG_GUMBEL},
+    {"sglang-dual-key-gumbel", {0}, false, false, 1, 1 + XOE_INTEROP_SGLANG_DUAL},
+    {"hf-synthid", {0}, false, false, 1, 1 + XOE_INTEROP_HF_SYNTHID},
+    {"hf-greenlist", {0}, false, false, 1, 1 + XOE_INTEROP_HF_GREEN},
 };
 enum { NULL_WAYS = sizeof null_ways / sizeof null_ways[0], NULL_KEYS_MAX = 50 };
+
+/* One detection of another program's mark under a random key. */
+static inline int null_interop(int kind, const int32_t *t, size_t n, xoe_rng *r, double *log10_p)
+{
+    xoe_interop *h;
+    xoe_verdict v;
+    xoe_interop_params p = {.kind = (xoe_interop_kind)kind, .key = xoe_rng_u64(r), .key_b = xoe_rng_u64(r),
+                            .depth = 30, .n_vocab = 5000};
+    for (int i = 0; i < 30; i++)
+        p.keys[i] = (int64_t)xoe_rng_u64(r);
+    if (xoe_interop_open(&h, &p, NULL) != XOE_OK) return -1;
+    xoe_err rc = xoe_interop_detect(h, t, n, 0, &v, NULL, NULL);
+    xoe_interop_close(h);
+    if (rc != XOE_OK) return -1;
+    *log10_p = v.log10_p;
+    xoe_verdict_clear(&v);
+    return 0;
+}
 
 /* Alarms at each level over n detections of one text under fresh keys. Returns 0, or −1 on error. */
 static inline int null_count(const null_way *way, int kind, size_t n, uint64_t seed, size_t alarms[NULL_LEVELS])
@@ -104,18 +135,24 @@ static inline int null_count(const null_way *way, int kind, size_t n, uint64_t s
     memset(alarms, 0, NULL_LEVELS * sizeof *alarms);
     for (size_t k = 0; k < n; k++) {
         xoe_verdict v;
+        double log10_p = 0;
         xoe_detect_opts o = {.spans = way->spans, .weights = way->weights ? weights : NULL};
-        for (int i = 0; i < way->keys; i++) {
+        for (int i = 0; i < way->keys && !way->interop; i++) {
             params[i] = way->params;
             for (int j = 0; j < XOE_MARK_KEY_BYTES; j++)
                 keys[i][j] = (uint8_t)xoe_rng_u64(&r);
         }
-        if (xoe_detect_tokens(params, (const uint8_t(*)[XOE_MARK_KEY_BYTES])keys, (size_t)way->keys, t, NULL_TOKENS,
-                              &o, &v, NULL) != XOE_OK)
-            return -1;
+        if (way->interop) {
+            if (null_interop(way->interop - 1, t, NULL_TOKENS, &r, &log10_p) != 0) return -1;
+        } else {
+            if (xoe_detect_tokens(params, (const uint8_t(*)[XOE_MARK_KEY_BYTES])keys, (size_t)way->keys, t,
+                                  NULL_TOKENS, &o, &v, NULL) != XOE_OK)
+                return -1;
+            log10_p = v.log10_p;
+            xoe_verdict_clear(&v);
+        }
         for (int l = 0; l < NULL_LEVELS; l++)
-            alarms[l] += v.log10_p <= log10(null_levels[l]);
-        xoe_verdict_clear(&v);
+            alarms[l] += log10_p <= log10(null_levels[l]);
     }
     return 0;
 }

@@ -107,6 +107,8 @@ static xoe_err resolve(xoe_interop_params *p, xoe_error *e)
         return rc;
     if (peer == XOE_PEER_HF_SYNTHID || peer == XOE_PEER_TEXTSEAL)
         if ((rc = check("depth", p->depth, 1, XOE_INTEROP_DEPTH_MAX, e)) != XOE_OK) return rc;
+    if (green && p->key == 0)
+        return xoe_error_param(e, XOE_EINVAL, "key", "key 0 makes the same list everywhere");
     if (green) return check("n_vocab", p->n_vocab, 2, MAX_VOCAB, e);
     return XOE_OK;
 }
@@ -295,6 +297,7 @@ xoe_err xoe_interop_detect(const xoe_interop *h, const int32_t *tokens, size_t n
     for (size_t i = 0; i < n_tokens; i++)
         out->token_scores[i] = NAN;
     for (size_t at = xoe_interop_first(h); at < n_tokens; at++) {
+        if (kind->peer == XOE_PEER_HF_GREEN && tokens[at - 1] == 0) continue; /* seed 0 whatever the key */
         xoe_block input = input_of(h, &prf, tokens, at);
         int added = xoe_context_set_add(&seen, &input);
         if (added < 0) goto no_memory;

@@ -413,6 +413,9 @@ static void test_errors(void **s)
     xoe_interop_kind k;
     xoe_interop_params p = {.kind = XOE_INTEROP_HF_GREEN};
     assert_int_equal(xoe_interop_open(&h, &p, &e), XOE_EINVAL);
+    assert_string_equal(e.param, "key");
+    p.key = 3;
+    assert_int_equal(xoe_interop_open(&h, &p, &e), XOE_EINVAL);
     assert_string_equal(e.param, "n_vocab");
     p = (xoe_interop_params){.kind = XOE_INTEROP_TEXTSEAL_GREEN, .width = 11};
     assert_int_equal(xoe_interop_open(&h, &p, &e), XOE_EINVAL);
@@ -424,7 +427,7 @@ static void test_errors(void **s)
     for (int i = 0; i < 64; i++)
         t[i] = i * 7 % 31;
     for (int kind = XOE_INTEROP_HF_SYNTHID; kind < XOE_INTEROP_KINDS; kind++) { /* no memory at any point */
-        p = (xoe_interop_params){.kind = (xoe_interop_kind)kind, .depth = 3, .n_vocab = 100};
+        p = (xoe_interop_params){.kind = (xoe_interop_kind)kind, .key = 9, .depth = 3, .n_vocab = 100};
         for (long n = 1; n < 8; n++) {
             long live = xoe_mem_live();
             xoe_cand c[2] = {{1, 0.5f}, {2, 0.5f}};
