@@ -59,6 +59,7 @@ const char *xoe_http_body(const xoe_http_req *r, size_t *n);
 const char *xoe_http_request_id(const xoe_http_req *r); /* x-request-id in and out; "req-…" */
 const char *xoe_http_user(const xoe_http_req *r);       /* pseudonym of key or address */
 xoe_arena *xoe_http_arena(xoe_http_req *r);
+xoe_http_server *xoe_http_req_server(const xoe_http_req *r);
 int64_t xoe_http_accepted_mono_ms(const xoe_http_req *r);
 
 /* ---- answer (thread: the handler's; the first call that ends it wins) ---- */
