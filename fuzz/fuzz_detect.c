@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { HEAD = 24, MAX_TOKENS = 600 };
+enum { HEAD = 24, MAX_TOKENS = 300 };
 
 static double small(uint8_t b)
 {
@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         p[i].delta = small(h[4]);
         p[i].alpha = small(h[5]);
         p[i].depth = (int8_t)h[6];
-        p[i].payload_bits = h[7] > 128 ? 0 : h[7] % 12;
+        p[i].payload_bits = h[7] > 128 ? 0 : h[7] % 6;
         keys[i][0] = h[3];
     }
     size_t n_keys = 1 + data[16] % 2, n = (size - HEAD) / 2;

@@ -92,6 +92,15 @@ XOE_API void xoe_marker_pick(xoe_marker *m, const xoe_cand *cands, size_t n, con
 XOE_API xoe_err xoe_marker_draft_gain(xoe_marker *m, const int32_t *text, size_t n_answer,
                                       size_t n_draft, double *gain, xoe_error *e);
 
+/* H(1/p) − 1: what a token that the model gives probability p gains in score over chance on average,
+ * under gumbel. 0 for a certain token. Also the weight to give it when the model is at hand. */
+XOE_API double xoe_mark_gain(double p);
+
+/* What the detector will say, on average: log10 of the p-value of a text of n_scored tokens whose
+ * picks promised `gain` in all (Σ expected), when n_keys are tried. Errors: XOE_EINVAL. */
+XOE_API xoe_err xoe_mark_predict(const xoe_mark_params *params, size_t n_scored, double gain,
+                                 size_t n_keys, double *log10_p, xoe_error *e);
+
 /* ---- finding ------------------------------------------------------------------------------- */
 
 typedef struct xoe_detect_opts {

@@ -10,11 +10,10 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "mark/capacity.h"
 #include "mark/score.h"
 #include "mark/spans.h"
 #include "mark/stats.h"
-
-enum { MIN_SCORED = 16 }; /* below this a text is too short whatever its score */
 
 struct text { /* one width's view of the text */
     xoe_scored scored;
@@ -138,15 +137,6 @@ static xoe_err try_key(struct detection *d, const xoe_mark_params *given, const 
     return XOE_OK;
 }
 
-/* Could a text of n scored tokens reach fpr at all? */
-static bool can_carry(const xoe_mark_params *p, size_t n, double n_tests, double fpr)
-{
-    const xoe_scheme_ops *ops = xoe_scheme_find(p->scheme);
-    double tests = n_tests * exp2(p->payload_bits);
-    return n >= MIN_SCORED &&
-           xoe_ln_sidak(ops->ln_tail(p, n, ops->top(p) * (double)n), tests) <= log(fpr);
-}
-
 /* Token scores and spans, under the best key, shift and payload. */
 static xoe_err localise(struct detection *d, const uint8_t *key, double fpr, xoe_verdict *v, xoe_error *e)
 {
@@ -213,7 +203,7 @@ static void fill(const struct detection *d, double fpr, xoe_verdict *v)
     v->p_value = exp(ln_p);
     v->confidence = fpr / (fpr + v->p_value);
     v->detected = ln_p <= log(fpr);
-    v->can_carry = can_carry(&f->params, v->n_scored, d->n_tests, fpr);
+    v->can_carry = xoe_can_carry(&f->params, v->n_scored, d->n_tests, fpr);
     v->score = total_weight > 0 ? f->sum / (total_weight * ops->unit(&f->params)) : NAN;
     v->green_fraction = ops->has_green ? v->score : NAN;
     if (f->params.payload_bits) {

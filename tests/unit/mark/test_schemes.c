@@ -308,6 +308,57 @@ static void test_weights(void **s)
     }
 }
 
+/* The prediction before is what the detector says after; and weights by the model's own probabilities
+ * are worth having. */
+static void test_capacity(void **s)
+{
+    (void)s;
+    double predicted = 0, seen = 0, weighted = 0, log10_p;
+    for (uint64_t key = 0; key < 40; key++) {
+        int32_t t[N];
+        double w[N], gain = 0;
+        size_t n = 0;
+        xoe_rng rng;
+        xoe_verdict v;
+        xoe_mark_params p = params_of(XOE_SCHEME_GUMBEL);
+        xoe_detect_opts o = {.weights = w};
+        xoe_marker *m = open_marker(&p, key, 1, 0);
+        xoe_rng_seed(&rng, key);
+        for (size_t i = 0; i < N; i++) {
+            xoe_cand c[50];
+            xoe_pick pick;
+            mt_cands(c, 50, i % 4 ? 4.0 : 1.0, i ? t[i - 1] : 1, 50000);
+            xoe_marker_pick(m, c, 50, t, i, mt_uniform, &rng, &pick);
+            t[i] = c[pick.index].id;
+            w[i] = xoe_mark_gain((double)c[pick.index].p);
+            if (pick.marked) {
+                gain += pick.expected;
+                n++;
+                if (pick.expected > 0) mt_close(w[i], pick.expected, 1e-3, "gain");
+            }
+        }
+        xoe_marker_close(m);
+        assert_int_equal(xoe_mark_predict(&p, n, gain, 1, &log10_p, NULL), XOE_OK);
+        predicted += log10_p;
+        detect(&p, key, t, N, NULL, &v);
+        assert_int_equal(v.n_scored, n);
+        seen += v.log10_p;
+        xoe_verdict_clear(&v);
+        detect(&p, key, t, N, &o, &v);
+        weighted += v.log10_p;
+        xoe_verdict_clear(&v);
+    }
+    assert_true(fabs(seen / predicted - 1) < 0.15);
+    if (weighted > 1.2 * seen) fail_msg("weighted %g, plain %g, predicted %g", weighted, seen, predicted);
+    assert_true(xoe_mark_gain(1) == 0 && xoe_mark_gain(0) == 0);
+    mt_close(xoe_mark_gain(0.5), 0.5, 1e-13, "H(2) - 1");
+    print_message("%g weighted, %g plain, %g predicted\n", weighted / 40, seen / 40, predicted / 40);
+    xoe_mark_params p = params_of(XOE_SCHEME_GREEN);
+    assert_int_equal(xoe_mark_predict(&p, 200, 1e9, 1, &log10_p, NULL), XOE_OK);
+    mt_close(log10_p, 200 * log10(0.25), 1e-9, "all green");
+    assert_int_equal(xoe_mark_predict(&p, 200, NAN, 1, &log10_p, NULL), XOE_EINVAL);
+}
+
 /* Odd candidates: not a number, zero, unnormalised, one, none. */
 static void test_odd_candidates(void **s)
 {
@@ -387,7 +438,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_found),   cmocka_unit_test(test_expected),       cmocka_unit_test(test_unbiased),
         cmocka_unit_test(test_payload), cmocka_unit_test(test_dual_alpha),     cmocka_unit_test(test_spans),
-        cmocka_unit_test(test_weights), cmocka_unit_test(test_odd_candidates), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_weights), cmocka_unit_test(test_capacity), cmocka_unit_test(test_odd_candidates), cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
