@@ -95,11 +95,13 @@ typedef struct xoe_sampling {
     size_t n_grammar_trigger_patterns;
     const int32_t *grammar_trigger_tokens;
     size_t n_grammar_trigger_tokens;
+    const int32_t *grammar_prefill; /* tokens of the prompt's end that the grammar begins with */
+    size_t n_grammar_prefill;
     const int32_t *preserved_tokens; /* control tokens that belong to the text (tool calls) */
     size_t n_preserved_tokens;
 } xoe_sampling;
 
-#define XOE_SAMPLING_INIT {1.0f, 1.0f, 0, 0.0f, 0.0f, 0.0f, 1.0f, false, 0, 0, 0, 0, false, 0, 0, 0, 0, 0, 0}
+#define XOE_SAMPLING_INIT {1.0f, 1.0f, 0, 0.0f, 0.0f, 0.0f, 1.0f, false, 0, 0, 0, 0, false, 0, 0, 0, 0, 0, 0, 0, 0}
 
 typedef struct xoe_token_prob {
     int32_t id;

@@ -2,6 +2,7 @@
  * GBNF converter. No exception leaves this file; JSON travels as text. */
 #include "engine/chat.h"
 
+#include <cctype>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -26,7 +27,7 @@ struct xoe_chat {
     common_chat_parser_params parser;
     std::vector<std::string> patterns;
     std::vector<const char *> pattern_ptrs, stop_ptrs;
-    std::vector<int32_t> trigger_tokens, preserved;
+    std::vector<int32_t> trigger_tokens, preserved, prefill;
 };
 
 static xoe_err from_exception(xoe_error *e, const char *param, const char *what)
@@ -56,6 +57,21 @@ static std::string anchored(const std::string &p)
     if (s.front() != '^') s = "^" + s;
     if (s.back() != '$') s += "$";
     return s;
+}
+
+/* Grammars of formats and tool calls begin with what the template has already put at the prompt's end
+ * (llama.cpp common/sampling.cpp, common_sampler_init: "prefill"). Some tokenizers put a space first. */
+static void read_prefill(xoe_chat &c, const xoe_engine *en)
+{
+    const std::string &text = c.params.generation_prompt;
+    if (text.empty() || c.params.grammar.empty() || c.params.grammar_lazy) return;
+    auto ids = common_tokenize(en->vocab, text, false, true);
+    for (size_t i = 0; i < ids.size(); i++) {
+        std::string piece = common_token_to_piece(en->vocab, ids[i], true);
+        if (i == 0 && !piece.empty() && std::isspace((unsigned char)piece[0]) && !std::isspace((unsigned char)text[0]))
+            continue;
+        c.prefill.push_back(ids[i]);
+    }
 }
 
 static void read_triggers(xoe_chat &c, const xoe_engine *en)
@@ -123,6 +139,7 @@ extern "C" xoe_err xoe_chat_render(xoe_chat **out, const xoe_engine *en, const x
             c->parser.parse_tool_calls = in->tools_json != nullptr;
             if (!c->params.parser.empty()) c->parser.parser.load(c->params.parser);
             read_triggers(*c, en);
+            read_prefill(*c, en);
         } catch (...) {
             delete c;
             throw;
@@ -153,6 +170,8 @@ extern "C" void xoe_chat_apply_grammar(const xoe_chat *c, xoe_sampling *s)
     s->n_preserved_tokens = c->preserved.size();
     if (c->params.grammar.empty()) return;
     s->grammar = c->params.grammar.c_str();
+    s->grammar_prefill = c->prefill.data();
+    s->n_grammar_prefill = c->prefill.size();
     s->grammar_lazy = c->params.grammar_lazy;
     s->grammar_trigger_patterns = c->pattern_ptrs.data();
     s->n_grammar_trigger_patterns = c->pattern_ptrs.size();

@@ -33,6 +33,13 @@ extern "C" xoe_err xoe_grammar_open(xoe_grammar **out, const llama_vocab *vocab,
             return xoe_error_param(e, XOE_EINVAL, "grammar",
                                    "the grammar does not parse as GBNF with a rule named root");
         }
+        try {
+            for (size_t i = 0; !s->grammar_lazy && i < s->n_grammar_prefill; i++)
+                llama_sampler_accept(g->sampler, s->grammar_prefill[i]);
+        } catch (...) {
+            xoe_grammar_close(g);
+            throw;
+        }
         *out = g;
         return XOE_OK;
     } catch (const std::bad_alloc &) {
