@@ -32,8 +32,16 @@ static xoe_err prompt_of_chat(xoe_turn *t, xoe_error *e)
     size_t n_stops = xoe_chat_stops(t->chat, &stops);
     for (size_t i = 0; i < n_stops && t->n_stops < XOE_TURN_STOPS_MAX; i++)
         if (*stops[i]) t->stops[t->n_stops++] = stops[i];
+    xoe_sampling s = t->req->sampling;
+    xoe_engine_info info;
     const xoe_chat_inputs *in = t->req->chat;
     bool tools = in->tools_json && (!in->tool_choice || strcmp(in->tool_choice, "none"));
+    xoe_chat_apply_grammar(t->chat, &s);
+    if (tools && !s.grammar) { /* a template that knows tools gives a grammar for their calls */
+        xoe_engine_get_info(t->req->engine, &info);
+        return xoe_error_param(e, XOE_EUNSUPPORTED, "tools", "the chat template of %s cannot call tools; take another "
+                               "model, or ask for JSON with response_format", info.name);
+    }
     t->parses = tools || in->enable_thinking;
     return xoe_engine_tokenize(t->req->engine, text, n, true, true, &t->prompt, &t->n_prompt, e);
 }

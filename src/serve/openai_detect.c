@@ -1,14 +1,8 @@
 /* POST /v1/detect-watermark: whose mark a text carries, and how sure that is. The route is authenticated
  * and rate-limited by the transport, because scores are an oracle for whoever wants to spoof or scrub.
- *
- * A mark lives in the tokens of the model that wrote it. The chat model and the paraphraser may have
- * different vocabularies; both are tried then, and the better p-value is doubled (Bonferroni). */
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
-
+ */
 #include "base/mem.h"
-#include "flow/detect.h"
+#include "flow/app_detect.h"
 #include "ops/metrics.h"
 #include "serve/json_in.h"
 #include "serve/openai_handlers.h"
@@ -57,82 +51,19 @@ static xoe_err parse(xoe_arena *a, const char *body, size_t n, double default_fp
     return f.rc;
 }
 
-/* The p-value of the better of two tries. */
-static void correct(xoe_verdict *v, double fpr, double tries)
-{
-    v->log10_p = fmin(0, v->log10_p + log10(tries));
-    v->p_value = fmin(1, v->p_value * tries);
-    v->confidence = fpr / (fpr + v->p_value);
-    v->detected = v->log10_p <= log10(fpr);
-    for (size_t i = 0; i < v->n_spans; i++)
-        v->spans[i].log10_p = fmin(0, v->spans[i].log10_p + log10(tries));
-}
-
-static bool same_vocabulary(const xoe_engine *a, const xoe_engine *b)
-{
-    xoe_engine_info ia, ib;
-    char ba[64], bb[64];
-    xoe_engine_get_info(a, &ia);
-    xoe_engine_get_info(b, &ib);
-    if (ia.n_vocab != ib.n_vocab) return false;
-    for (int32_t id = 0; id < ia.n_vocab; id += 997) {
-        size_t na = xoe_engine_token_bytes(a, id, true, ba, sizeof ba);
-        size_t nb = xoe_engine_token_bytes(b, id, true, bb, sizeof bb);
-        if (na != nb || memcmp(ba, bb, na < sizeof ba ? na : sizeof ba)) return false;
-    }
-    return true;
-}
-
-/* Both verdicts as one; what is not kept is cleared. True: the second is the better one. */
-static bool keep_better(xoe_text_verdict *out, xoe_text_verdict *second, double fpr)
-{
-    bool better = second->v.log10_p < out->v.log10_p;
-    if (better) {
-        xoe_text_verdict_clear(out);
-        *out = *second;
-    } else {
-        xoe_text_verdict_clear(second);
-    }
-    correct(&out->v, fpr, 2);
-    for (size_t i = 0; i < out->v.n_spans && out->spans; i++)
-        out->spans[i].log10_p = fmin(0, out->spans[i].log10_p + log10(2));
-    return better;
-}
-
-/* model: [XOE_MODEL_NAME_MAX] whose vocabulary gave the verdict. */
-static xoe_err detect(xoe_server *s, const ask_detect *ask, xoe_text_verdict *out, char *model, xoe_error *e)
-{
-    xoe_text_detect_opts opts = {.fpr = ask->fpr, .spans = ask->spans, .tokens = ask->tokens,
-        .key_ids = ask->n_key_ids ? ask->key_ids : NULL, .n_key_ids = ask->n_key_ids};
-    xoe_engine *en = NULL, *other = NULL;
-    xoe_engine_info info;
-    xoe_text_verdict second = {0};
-    xoe_err rc = xoe_app_model(s->app, ask->model, false, &en, e);
-    if (rc) return rc;
-    rc = xoe_detect_text(en, s->app->keyring, ask->text, ask->n, &opts, out, e);
-    xoe_engine_get_info(en, &info);
-    if (!rc && !ask->model && !xoe_app_paraphrase_tokenizer(s->app, &other, NULL) && other != en &&
-        !same_vocabulary(en, other)) {
-        rc = xoe_detect_text(other, s->app->keyring, ask->text, ask->n, &opts, &second, e);
-        if (rc) xoe_text_verdict_clear(out);
-        else if (keep_better(out, &second, ask->fpr)) xoe_engine_get_info(other, &info);
-    }
-    snprintf(model, XOE_MODEL_NAME_MAX, "%s", info.name);
-    xoe_app_release(s->app, en);
-    return rc;
-}
-
 void xoe_detect_handler(xoe_http_req *r, void *ud)
 {
     xoe_server *s = ud;
     size_t n;
     const char *body = xoe_http_body(r, &n);
-    char model[XOE_MODEL_NAME_MAX] = "";
+    char model[XOE_MODEL_NAME_MAX];
     xoe_error e = XOE_ERROR_INIT;
     ask_detect ask;
     xoe_text_verdict v = {0};
     xoe_err rc = parse(xoe_http_arena(r), body, n, s->config->fpr, &ask, &e);
-    if (!rc) rc = detect(s, &ask, &v, model, &e);
+    xoe_text_detect_opts opts = {.fpr = ask.fpr, .spans = ask.spans, .tokens = ask.tokens,
+        .key_ids = ask.n_key_ids ? ask.key_ids : NULL, .n_key_ids = ask.n_key_ids};
+    if (!rc) rc = xoe_app_detect(s->app, ask.model, ask.text, ask.n, &opts, &v, model, &e);
     if (rc) {
         xoe_reply_error(r, &e);
         return;

@@ -122,7 +122,7 @@ static void parse_format(xoe_fields *f, xoe_arena *a, xoe_ask *out)
     if (xoe_field_text(f, "grammar", XOE_TEXT_BYTES_MAX, &gbnf, &n) && n) {
         if (out->json_schema || out->any_json)
             xoe_fields_fail(f, XOE_EINVAL, "grammar", "give a grammar or a response_format, not both");
-        out->grammar = gbnf;
+        out->grammar = out->sampling.grammar = gbnf;
     }
 }
 
@@ -201,8 +201,9 @@ xoe_err xoe_ask_parse_chat(xoe_arena *a, const char *body, size_t n, xoe_ask *ou
         xoe_field_bool(&g, "enable_thinking", &out->chat.enable_thinking);
         if (g.rc) f.rc = g.rc;
     }
-    out->chat.json_schema = out->any_json ? "{\"type\":\"object\"}" : out->json_schema;
-    out->chat.grammar = out->grammar;
+    if (out->chat.tools_json) out->chat.json_schema = out->any_json ? "{\"type\":\"object\"}" : out->json_schema;
+    if (out->grammar && out->chat.tools_json && strcmp(out->chat.tool_choice, "none"))
+        xoe_fields_fail(&f, XOE_EINVAL, "grammar", "tools have a grammar of their own; leave grammar or tools out");
     return f.rc;
 }
 

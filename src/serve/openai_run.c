@@ -159,18 +159,16 @@ static xoe_err describe_rephrase(run *x, xoe_error *e)
     return XOE_OK;
 }
 
+/* Without tools a format is a plain grammar: JSON and nothing around it. With tools the template joins
+ * both, and its parser takes the answer apart again. */
 static xoe_err grammar_of_format(run *x, xoe_error *e)
 {
     const xoe_ask *ask = x->ask;
     char *gbnf = NULL;
-    if (ask->is_chat) return XOE_OK; /* the template joins schema, grammar and tools */
-    x->request.sampling.grammar = ask->grammar;
+    if (ask->is_chat && ask->chat.tools_json) return XOE_OK;
     if (!ask->json_schema && !ask->any_json) return XOE_OK;
     xoe_err rc = xoe_json_schema_to_grammar(ask->json_schema, &gbnf, e);
-    if (rc) {
-        if (e && !*e->param) snprintf(e->param, sizeof e->param, "response_format");
-        return rc;
-    }
+    if (rc) return rc;
     x->request.sampling.grammar = xoe_arena_strndup(xoe_http_arena(x->r), gbnf, strlen(gbnf));
     xoe_free(gbnf);
     return x->request.sampling.grammar ? XOE_OK : xoe_error_set(e, XOE_ENOMEM, "no memory for the grammar");
@@ -210,8 +208,7 @@ static xoe_err run_prompt(run *x, size_t i, xoe_error *e)
     xoe_err rc = xoe_completion_run(x->server->app, &q, x->cancel, x->ask->stream ? sink : NULL, x,
                                     &x->results[i], e);
     if (rc) {
-        if (rc == XOE_ELIMIT && e && !*e->param)
-            snprintf(e->param, sizeof e->param, "%s", x->ask->is_chat ? "messages" : "prompt");
+        if (x->ask->is_chat && !strcmp(e->param, "prompt")) snprintf(e->param, sizeof e->param, "messages");
         return rc;
     }
     x->n_results = i + 1;

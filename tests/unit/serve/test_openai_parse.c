@@ -274,6 +274,7 @@ static void test_tools(void **s)
     refused(TOOLS ",\"tool_choice\":5", "tool_choice");
     refused("\"tool_choice\":\"required\"", "tool_choice");
     refused("\"tools\":{}", "tools");
+    refused(TOOLS ",\"grammar\":\"root ::= [a]\"", "grammar");
     refused("\"tools\":[{\"type\":\"function\"}]", "tools[0]");
     refused("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":5}}]", "tools[0]");
     assert_int_equal(with("\"tools\":[],\"tool_choice\":\"auto\""), XOE_OK);
@@ -286,12 +287,15 @@ static void test_formats(void **s)
     assert_int_equal(with("\"response_format\":{\"type\":\"text\"}"), XOE_OK);
     assert_null(ask.chat.json_schema);
     assert_int_equal(with("\"response_format\":{\"type\":\"json_object\"}"), XOE_OK);
+    assert_true(ask.any_json);
+    assert_null(ask.chat.json_schema); /* a plain grammar, see openai_run.c */
+    assert_int_equal(with(TOOLS ",\"response_format\":{\"type\":\"json_object\"}"), XOE_OK);
     assert_string_equal(ask.chat.json_schema, "{\"type\":\"object\"}");
     assert_int_equal(with("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\","
                           "\"schema\":{\"type\":\"integer\"}}}"), XOE_OK);
-    assert_string_equal(ask.chat.json_schema, "{\"type\":\"integer\"}");
+    assert_string_equal(ask.json_schema, "{\"type\":\"integer\"}");
     assert_int_equal(with("\"grammar\":\"root ::= \\\"a\\\"\""), XOE_OK);
-    assert_string_equal(ask.chat.grammar, "root ::= \"a\"");
+    assert_string_equal(ask.sampling.grammar, "root ::= \"a\"");
     refused("\"response_format\":\"json\"", "response_format");
     refused("\"response_format\":{}", "response_format.type");
     refused("\"response_format\":{\"type\":\"xml\"}", "response_format.type");
