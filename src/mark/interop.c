@@ -105,8 +105,8 @@ static xoe_err resolve(xoe_interop_params *p, xoe_error *e)
         (rc = check("dedup", p->dedup, XOE_DEDUP_CONTEXT, XOE_DEDUP_NONE, e)) != XOE_OK ||
         (rc = check("table_size", p->table_size, 2, 1 << 24, e)) != XOE_OK)
         return rc;
-    if (peer == XOE_PEER_HF_SYNTHID || peer == XOE_PEER_TEXTSEAL)
-        if ((rc = check("depth", p->depth, 1, XOE_INTEROP_DEPTH_MAX, e)) != XOE_OK) return rc;
+    bool layers = peer == XOE_PEER_HF_SYNTHID || peer == XOE_PEER_TEXTSEAL;
+    if ((rc = check("depth", p->depth, layers ? 1 : 0, XOE_INTEROP_DEPTH_MAX, e)) != XOE_OK) return rc;
     if (green && p->key == 0)
         return xoe_error_param(e, XOE_EINVAL, "key", "key 0 makes the same list everywhere");
     if (green) return check("n_vocab", p->n_vocab, 2, MAX_VOCAB, e);

@@ -423,6 +423,9 @@ static void test_errors(void **s)
     p = (xoe_interop_params){.kind = XOE_INTEROP_HF_SYNTHID};
     assert_int_equal(xoe_interop_open(&h, &p, &e), XOE_EINVAL);
     assert_string_equal(e.param, "depth");
+    p = (xoe_interop_params){.kind = XOE_INTEROP_VLLM_GUMBEL, .depth = 65}; /* checked though unused */
+    assert_int_equal(xoe_interop_open(&h, &p, &e), XOE_EINVAL);
+    assert_string_equal(e.param, "depth");
     assert_int_equal(xoe_interop_parse("markllm", &k, &e), XOE_EINVAL);
     for (int i = 0; i < 64; i++)
         t[i] = i * 7 % 31;
