@@ -60,7 +60,7 @@ struct xoe_conn {
     char peer[64];
     size_t discard;      /* body bytes to throw away before the refusal in refuse */
     xoe_error refuse;
-    bool refusing, kill, watched;
+    bool refusing, kill, watched, dispatched;
 };
 
 struct xoe_http_server {

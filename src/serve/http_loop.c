@@ -285,6 +285,7 @@ static void dispatch(xoe_http_server *s, xoe_conn *c)
     xoe_http_req *r = c->req;
     xoe_error e = XOE_ERROR_INIT;
     c->deadline_ms = 0;
+    c->dispatched = true;
     lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
     watch_hangup(s, c);
     if (c->refusing) {
@@ -322,7 +323,7 @@ static int on_head(xoe_http_server *s, xoe_conn *c, struct lws *wsi)
     if (!r) return -1;
     r->conn = c;
     c->req = r;
-    c->refusing = false;
+    c->refusing = c->dispatched = false;
     c->deadline_ms = xoe_clock_mono_ms() + idle_ms(s);
     atomic_fetch_add(&s->in_flight, 1);
     snprintf(r->method, sizeof r->method, "%s", method_of(wsi));
@@ -421,10 +422,11 @@ int xoe_loop_callback(struct lws *wsi, enum lws_callback_reasons reason, void *u
     case LWS_CALLBACK_HTTP:
         return c ? on_head(s, c, wsi) : -1;
     case LWS_CALLBACK_HTTP_BODY:
-        if (!c || !c->req) return -1;
-        if (!c->refusing && xoe_buf_add(&c->req->body, in, len)) return -1;
+        if (!c || (!c->req && !c->dispatched)) return -1;
+        if (!c->refusing && !c->dispatched && xoe_buf_add(&c->req->body, in, len)) return -1;
         return 0;
-    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION: /* also told for "Content-Length: 0" */
+        if (c && c->dispatched) return 0;
         if (!c || !c->req) return -1;
         dispatch(s, c);
         return 0;
