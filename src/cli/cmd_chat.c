@@ -3,10 +3,10 @@
 #include "cli/cli.h"
 #include "base/buf.h"
 #include "base/file.h"
-#include "base/rng.h"
 #include "base/text.h"
 #include "cli/interrupt.h"
 #include "cli/lineedit.h"
+#include "cli/request_id.h"
 #include "cli/verdict.h"
 #include "flow/app.h"
 #include "flow/completion.h"
@@ -50,14 +50,6 @@ static int on_piece(const xoe_completion_piece *p, void *ud)
     return fflush(stdout) ? -1 : 0;
 }
 
-static void request_id(char out[40])
-{
-    unsigned char random[12] = {0};
-    xoe_random_bytes(random, sizeof random);
-    memcpy(out, "chat-", 5);
-    xoe_hex(random, sizeof random, out + 5);
-}
-
 static int print_answer(const session *s, const xoe_completion_result *r)
 {
     const xoe_choice *c = &r->choices[0];
@@ -85,7 +77,7 @@ static int print_answer(const session *s, const xoe_completion_result *r)
 /* One turn. An answer that was stopped is forgotten together with its question. */
 static int turn(session *s, const char *prompt, size_t n)
 {
-    char id[40];
+    char id[CLI_REQUEST_ID_MAX];
     xoe_error e = XOE_ERROR_INIT;
     xoe_completion_result r;
     int rc = CLI_FAILED;
@@ -97,7 +89,7 @@ static int turn(session *s, const char *prompt, size_t n)
         cli_complain("out of memory");
         goto out;
     }
-    request_id(id);
+    cli_request_id("chat", id);
     xoe_chat_inputs in = {.messages_json = messages};
     xoe_completion_request req = {.engine = s->app->chat, .request_id = id, .user = "local", .chat = &in,
                                   .sampling = XOE_SAMPLING_INIT, .n = 1, .n_probs = -1, .mark_mode = s->mode,

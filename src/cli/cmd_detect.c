@@ -4,8 +4,7 @@
 #include "base/mem.h"
 #include "cli/input.h"
 #include "cli/verdict.h"
-#include "flow/app.h"
-#include "flow/detect.h"
+#include "flow/app_detect.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -51,9 +50,10 @@ int cmd_detect(const cli_command *cmd, int argc, char **argv)
         opts.n_key_ids = 1;
     }
     xoe_text_verdict v = {0};
+    char model[XOE_MODEL_NAME_MAX];
     if ((rc = cli_read_text(cmd, &a, &text)) != CLI_GO_ON) goto out;
     if (xoe_app_open(&app, &a.config, XOE_APP_TOKENIZER, &e) ||
-        xoe_detect_text(app->chat, app->keyring, text.data, text.len, &opts, &v, &e)) {
+        xoe_app_detect(app, NULL, text.data, text.len, &opts, &v, model, &e)) {
         rc = cli_fail(&e);
         goto out;
     }

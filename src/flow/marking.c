@@ -28,7 +28,7 @@ static xoe_err rephrase(xoe_app *app, const xoe_marking_request *r, xoe_engine *
         .shift = (uint32_t)xoe_rng_below(&rng, n_shifts), .seed = seed, .temperature = r->temperature,
         .top_p = r->top_p, .priority = r->priority, .deadline_mono_ms = r->deadline_mono_ms,
         .canceled = cancel ? canceled : NULL, .ud = cancel};
-    xoe_err rc = xoe_rephraser_open(&rp, &o, NULL, NULL, e);
+    xoe_err rc = xoe_rephraser_open(&rp, &o, r->on_chunk, r->chunk_ud, e);
     xoe_zero(&o.key, sizeof o.key);
     if (!rc) rc = xoe_rephraser_feed(rp, r->text, r->n, e);
     if (!rc) rc = xoe_rephraser_finish(rp, out, e);

@@ -13,6 +13,9 @@ typedef struct xoe_marking_request {
     bool has_seed; uint64_t seed;
     xoe_priority priority;
     int64_t deadline_mono_ms;
+    /* Progress, chunk by chunk, on the rephraser's thread; NULL: none. */
+    void (*on_chunk)(const xoe_chunk_report *chunk, const char *text, size_t n, void *ud);
+    void *chunk_ud;
 } xoe_marking_request;
 
 /* out: choices[0] with original, text, rephrase, verdict; prompt_tokens and completion_tokens are the
