@@ -1,6 +1,6 @@
-/* Texts that no key wrote, as token ids, for the measurement of false alarms: Zipf, and the kinds of
- * repetition that mislead detectors without deduplication. Used by bench/mark_null.c and its quick
- * version in tests/unit/mark. */
+/* Texts that no key wrote, as token ids, for the measurement of false alarms: Zipf, and the kinds
+ * of repetition that mislead detectors without deduplication. Used by bench/mark_null.c and its
+ * quick version in tests/unit/mark. */
 #ifndef XOE_BENCH_MARK_NULL_H
 #define XOE_BENCH_MARK_NULL_H
 
@@ -16,8 +16,8 @@
 
 enum { NULL_TOKENS = 400, NULL_KINDS = 7, NULL_LEVELS = 4 };
 
-static const char *const null_kind_names[NULL_KINDS] = {"zipf", "block x 5",  "sentence x 50", "template",
-                                                        "list", "code-like", "licence text"};
+static const char *const null_kind_names[NULL_KINDS] = {
+    "zipf", "block x 5", "sentence x 50", "template", "list", "code-like", "licence text"};
 static const double null_levels[NULL_LEVELS] = {1e-2, 1e-3, 1e-4, 1e-5};
 
 static inline int32_t null_zipf(xoe_rng *r)
@@ -51,14 +51,24 @@ static inline void null_text(int kind, int32_t *t, size_t n)
     if (kind == 6) null_licence(t, n);
     for (size_t i = 0; i < n && kind < 6; i++)
         switch (kind) {
-        case 0: t[i] = null_zipf(&r); break;
-        case 1: t[i] = i < n / 5 ? null_zipf(&r) : t[i - n / 5]; break;
-        case 2: t[i] = i < n / 50 ? null_zipf(&r) : t[i - n / 50]; break;
+        case 0:
+            t[i] = null_zipf(&r);
+            break;
+        case 1:
+            t[i] = i < n / 5 ? null_zipf(&r) : t[i - n / 5];
+            break;
+        case 2:
+            t[i] = i < n / 50 ? null_zipf(&r) : t[i - n / 50];
+            break;
         case 3: /* a form with one field in eight filled in anew */
             t[i] = i < 40 ? null_zipf(&r) : i % 8 == 3 ? null_zipf(&r) : t[i - 40];
             break;
-        case 4: /* "- item, item" from few words */ t[i] = i % 4 == 0 ? 12 : (int32_t)(100 + xoe_rng_below(&r, 9)); break;
-        default: /* few symbols, much alike */ t[i] = (int32_t)(1 + xoe_rng_below(&r, 30) * xoe_rng_below(&r, 2)); break;
+        case 4: /* "- item, item" from few words */
+            t[i] = i % 4 == 0 ? 12 : (int32_t)(100 + xoe_rng_below(&r, 9));
+            break;
+        default: /* few symbols, much alike */
+            t[i] = (int32_t)(1 + xoe_rng_below(&r, 30) * xoe_rng_below(&r, 2));
+            break;
         }
 }
 
@@ -73,12 +83,27 @@ typedef struct null_way {
 
 static const null_way null_ways[] = {
     {"gumbel", {.scheme = XOE_SCHEME_GUMBEL}, false, false, 1, 0},
-    {"gumbel, width 1, 64 shifts", {.scheme = XOE_SCHEME_GUMBEL, .width = 1, .n_shifts = 64}, false, false, 1, 0},
+    {"gumbel, width 1, 64 shifts",
+     {.scheme = XOE_SCHEME_GUMBEL, .width = 1, .n_shifts = 64},
+     false,
+     false,
+     1,
+     0},
     {"gumbel, 50 keys", {.scheme = XOE_SCHEME_GUMBEL, .width = 2}, false, false, 50, 0},
     {"gumbel, spans", {.scheme = XOE_SCHEME_GUMBEL}, true, false, 1, 0},
     {"gumbel, weights", {.scheme = XOE_SCHEME_GUMBEL}, false, true, 1, 0},
-    {"gumbel, 12-bit payload", {.scheme = XOE_SCHEME_GUMBEL, .n_shifts = 1, .payload_bits = 12}, false, false, 1, 0},
-    {"gumbel, 4-bit payload, spans", {.scheme = XOE_SCHEME_GUMBEL, .n_shifts = 2, .payload_bits = 4}, true, false, 1, 0},
+    {"gumbel, 12-bit payload",
+     {.scheme = XOE_SCHEME_GUMBEL, .n_shifts = 1, .payload_bits = 12},
+     false,
+     false,
+     1,
+     0},
+    {"gumbel, 4-bit payload, spans",
+     {.scheme = XOE_SCHEME_GUMBEL, .n_shifts = 2, .payload_bits = 4},
+     true,
+     false,
+     1,
+     0},
     {"green", {.scheme = XOE_SCHEME_GREEN}, false, false, 1, 0},
     {"green, spans", {.scheme = XOE_SCHEME_GREEN}, true, false, 1, 0},
     {"green, weights", {.scheme = XOE_SCHEME_GREEN}, false, true, 1, 0},
@@ -87,7 +112,12 @@ static const null_way null_ways[] = {
     {"morphmark", {.scheme = XOE_SCHEME_MORPHMARK}, false, false, 1, 0},
     {"watermax", {.scheme = XOE_SCHEME_WATERMAX}, false, false, 1, 0},
     {"dual-gumbel", {.scheme = XOE_SCHEME_DUAL}, false, false, 1, 0},
-    {"dual-gumbel, alpha 0.7, weights", {.scheme = XOE_SCHEME_DUAL, .alpha = 0.7}, false, true, 1, 0},
+    {"dual-gumbel, alpha 0.7, weights",
+     {.scheme = XOE_SCHEME_DUAL, .alpha = 0.7},
+     false,
+     true,
+     1,
+     0},
     {"textseal-gumbelmax", {0}, false, false, 1, 1 + XOE_INTEROP_TEXTSEAL_GUMBEL},
     {"textseal-greenlist", {0}, false, false, 1, 1 + XOE_INTEROP_TEXTSEAL_GREEN},
     {"textseal-synthid", {0}, false, false, 1, 1 + XOE_INTEROP_TEXTSEAL_SYNTHID},
@@ -107,8 +137,11 @@ static inline int null_interop(int kind, const int32_t *t, size_t n, xoe_rng *r,
 {
     xoe_interop *h;
     xoe_verdict v;
-    xoe_interop_params p = {.kind = (xoe_interop_kind)kind, .key = xoe_rng_u64(r), .key_b = xoe_rng_u64(r),
-                            .depth = 30, .n_vocab = 5000};
+    xoe_interop_params p = {.kind = (xoe_interop_kind)kind,
+                            .key = xoe_rng_u64(r),
+                            .key_b = xoe_rng_u64(r),
+                            .depth = 30,
+                            .n_vocab = 5000};
     for (int i = 0; i < 30; i++)
         p.keys[i] = (int64_t)xoe_rng_u64(r);
     if (xoe_interop_open(&h, &p, NULL) != XOE_OK) return -1;
@@ -120,8 +153,10 @@ static inline int null_interop(int kind, const int32_t *t, size_t n, xoe_rng *r,
     return 0;
 }
 
-/* Alarms at each level over n detections of one text under fresh keys. Returns 0, or −1 on error. */
-static inline int null_count(const null_way *way, int kind, size_t n, uint64_t seed, size_t alarms[NULL_LEVELS])
+/* Alarms at each level over n detections of one text under fresh keys. Returns 0, or −1 on error.
+ */
+static inline int null_count(const null_way *way, int kind, size_t n, uint64_t seed,
+                             size_t alarms[NULL_LEVELS])
 {
     static uint8_t keys[NULL_KEYS_MAX][XOE_MARK_KEY_BYTES];
     static xoe_mark_params params[NULL_KEYS_MAX];
@@ -145,8 +180,8 @@ static inline int null_count(const null_way *way, int kind, size_t n, uint64_t s
         if (way->interop) {
             if (null_interop(way->interop - 1, t, NULL_TOKENS, &r, &log10_p) != 0) return -1;
         } else {
-            if (xoe_detect_tokens(params, (const uint8_t(*)[XOE_MARK_KEY_BYTES])keys, (size_t)way->keys, t,
-                                  NULL_TOKENS, &o, &v, NULL) != XOE_OK)
+            if (xoe_detect_tokens(params, (const uint8_t(*)[XOE_MARK_KEY_BYTES])keys,
+                                  (size_t)way->keys, t, NULL_TOKENS, &o, &v, NULL) != XOE_OK)
                 return -1;
             log10_p = v.log10_p;
             xoe_verdict_clear(&v);

@@ -1,6 +1,6 @@
-/* Speed of the mark, as JSON on standard output: detection in tokens a second on one core, 10,000 keys
- * on 400 tokens, the sampler's own cost a token. Three samples each, all printed; a figure counts only
- * if the result was right. Usage: bench_mark_speed */
+/* Speed of the mark, as JSON on standard output: detection in tokens a second on one core, 10,000
+ * keys on 400 tokens, the sampler's own cost a token. Three samples each, all printed; a figure
+ * counts only if the result was right. Usage: bench_mark_speed */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,10 +25,11 @@ static int compare(const void *a, const void *b)
 
 static void report(const char *name, const char *unit, double *v, bool right, bool last)
 {
-    printf("  {\"name\": \"%s\", \"unit\": \"%s\", \"samples\": [%.4g, %.4g, %.4g], ", name, unit, v[0], v[1],
-           v[2]);
+    printf("  {\"name\": \"%s\", \"unit\": \"%s\", \"samples\": [%.4g, %.4g, %.4g], ", name, unit,
+           v[0], v[1], v[2]);
     qsort(v, SAMPLES, sizeof *v, compare);
-    printf("\"median\": %.4g, \"correct\": %s}%s\n", v[1], right ? "true" : "false", last ? "" : ",");
+    printf("\"median\": %.4g, \"correct\": %s}%s\n", v[1], right ? "true" : "false",
+           last ? "" : ",");
 }
 
 static double uniform(void *rng)
@@ -59,8 +60,8 @@ static void detect_one(size_t n, const char *name, bool spans, xoe_scheme scheme
         double start = seconds(), took;
         do {
             xoe_verdict v;
-            XOE_ASSERT(xoe_detect_tokens(&p, (const uint8_t(*)[XOE_MARK_KEY_BYTES])key, 1, t, n, &o, &v,
-                                         NULL) == XOE_OK);
+            XOE_ASSERT(xoe_detect_tokens(&p, (const uint8_t(*)[XOE_MARK_KEY_BYTES])key, 1, t, n, &o,
+                                         &v, NULL) == XOE_OK);
             right = right && v.n_scored > n / 2 && v.log10_p > -6;
             xoe_verdict_clear(&v);
             done += n;
@@ -87,8 +88,8 @@ static void many_keys(xoe_rng *rng)
     for (int s = 0; s < SAMPLES; s++) {
         xoe_verdict v;
         double start = seconds();
-        XOE_ASSERT(xoe_detect_tokens(p, (const uint8_t(*)[XOE_MARK_KEY_BYTES])keys, KEYS, t, N, NULL, &v,
-                                     NULL) == XOE_OK);
+        XOE_ASSERT(xoe_detect_tokens(p, (const uint8_t(*)[XOE_MARK_KEY_BYTES])keys, KEYS, t, N,
+                                     NULL, &v, NULL) == XOE_OK);
         took[s] = seconds() - start;
         right = right && v.log10_p > -5;
         xoe_verdict_clear(&v);

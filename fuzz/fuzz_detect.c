@@ -47,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     xoe_verdict v;
     xoe_error e = XOE_ERROR_INIT;
     long live = xoe_mem_live();
-    if (xoe_detect_tokens(p, (const uint8_t(*)[XOE_MARK_KEY_BYTES])keys, n_keys, tokens, n, &o, &v, &e) == XOE_OK) {
+    if (xoe_detect_tokens(p, (const uint8_t(*)[XOE_MARK_KEY_BYTES])keys, n_keys, tokens, n, &o, &v,
+                          &e) == XOE_OK) {
         XOE_ASSERT(v.log10_p <= 0 && v.p_value >= 0 && v.p_value <= 1);
         XOE_ASSERT(v.confidence >= 0 && v.confidence <= 1);
         XOE_ASSERT(v.n_scored <= v.n_tokens && v.n_tokens == n && v.key_index < n_keys);

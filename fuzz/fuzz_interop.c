@@ -53,11 +53,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         xoe_cand c[CANDS];
         double p_out[CANDS];
         XOE_ASSERT(xoe_interop_detect(h, tokens, n, 0, &v, NULL, &e) == XOE_OK);
-        XOE_ASSERT(v.log10_p <= 0 && v.p_value >= 0 && v.p_value <= 1 && v.n_scored <= n && v.weak_key_note);
+        XOE_ASSERT(v.log10_p <= 0 && v.p_value >= 0 && v.p_value <= 1 && v.n_scored <= n &&
+                   v.weak_key_note);
         xoe_verdict_clear(&v);
         for (size_t i = 0; i < CANDS; i++)
             c[i] = (xoe_cand){tokens[i % n], (float)small(data[i + 3])};
-        XOE_ASSERT(xoe_interop_pick(h, c, CANDS, tokens, n - 1, half, NULL, &pick, p_out, &e) == XOE_OK);
+        XOE_ASSERT(xoe_interop_pick(h, c, CANDS, tokens, n - 1, half, NULL, &pick, p_out, &e) ==
+                   XOE_OK);
         XOE_ASSERT(pick.index < CANDS);
         xoe_interop_close(h);
     } else {

@@ -14,7 +14,7 @@ extern "C" {
 
 enum {
     XOE_MARK_KEY_BYTES = 32,
-    XOE_MARK_WIDTH_MAX = 4,  /* context tokens; one AES block */
+    XOE_MARK_WIDTH_MAX = 4,   /* context tokens; one AES block */
     XOE_MARK_SHIFTS_MAX = 64, /* per-request shifts of a key */
 };
 
@@ -34,7 +34,7 @@ typedef enum xoe_scheme {
 #undef XOE_SCHEME_ENUM
 } xoe_scheme;
 
-XOE_API const char *xoe_scheme_name(xoe_scheme s);                     /* "gumbel"; NULL: unknown */
+XOE_API const char *xoe_scheme_name(xoe_scheme s); /* "gumbel"; NULL: unknown */
 XOE_API xoe_err xoe_scheme_parse(const char *name, xoe_scheme *out, xoe_error *e);
 
 /* How a key marks. Kept with the key: writer and detector must agree. 0 means default. */
@@ -50,7 +50,10 @@ typedef struct xoe_mark_params {
     int payload_bits;  /* 0: none; at most 64 */
 } xoe_mark_params;
 
-#define XOE_MARK_PARAMS_INIT {XOE_SCHEME_GUMBEL, 0, 0, 0, 0, 0, 0, 0}
+#define XOE_MARK_PARAMS_INIT                                                                       \
+    {                                                                                              \
+        XOE_SCHEME_GUMBEL, 0, 0, 0, 0, 0, 0, 0                                                     \
+    }
 
 /* Check and fill in defaults. Errors: XOE_EINVAL (names the field). */
 XOE_API xoe_err xoe_mark_params_resolve(xoe_mark_params *p, xoe_error *e);
@@ -66,7 +69,8 @@ typedef struct xoe_cand {
 typedef struct xoe_pick {
     size_t index;    /* into the candidates */
     bool marked;     /* false: sampled freely (context too short or already used in this answer) */
-    double expected; /* gain in score over chance that this step carries on average; gumbel: H(1/p) − 1 */
+    double expected; /* gain in score over chance that this step carries on average; gumbel: H(1/p)
+                        − 1 */
 } xoe_pick;
 
 /* State of one answer being written: key schedule, contexts used so far. Thread: one owner. */
@@ -86,14 +90,16 @@ XOE_API void xoe_marker_close(xoe_marker *m);
 XOE_API void xoe_marker_pick(xoe_marker *m, const xoe_cand *cands, size_t n, const int32_t *answer,
                              size_t n_answer, double (*uniform)(void *ud), void *ud, xoe_pick *out);
 
-/* What a draft would add to the score over chance: text holds [n_answer] tokens that are settled and
- * then [n_draft] of the draft. For watermax: write several drafts, keep the one that gains most. May
- * be called with any scheme. Errors: XOE_ENOMEM. Source: Giboulot & Furon 2024 (2403.04808). */
+/* What a draft would add to the score over chance: text holds [n_answer] tokens that are settled
+ * and then [n_draft] of the draft. For watermax: write several drafts, keep the one that gains
+ * most. May be called with any scheme. Errors: XOE_ENOMEM. Source: Giboulot & Furon 2024
+ * (2403.04808). */
 XOE_API xoe_err xoe_marker_draft_gain(xoe_marker *m, const int32_t *text, size_t n_answer,
                                       size_t n_draft, double *gain, xoe_error *e);
 
-/* H(1/p) − 1: what a token that the model gives probability p gains in score over chance on average,
- * under gumbel. 0 for a certain token. Also the weight to give it when the model is at hand. */
+/* H(1/p) − 1: what a token that the model gives probability p gains in score over chance on
+ * average, under gumbel. 0 for a certain token. Also the weight to give it when the model is at
+ * hand. */
 XOE_API double xoe_mark_gain(double p);
 
 /* What the detector will say, on average: log10 of the p-value of a text of n_scored tokens whose
@@ -104,36 +110,38 @@ XOE_API xoe_err xoe_mark_predict(const xoe_mark_params *params, size_t n_scored,
 /* ---- finding ------------------------------------------------------------------------------- */
 
 typedef struct xoe_detect_opts {
-    double fpr;            /* target false-positive rate; default 1e-3 */
-    bool spans;            /* look for marked spans inside unmarked text (by the best key) */
-    const double *weights; /* [n_tokens] ≥ 0, independent of key; NULL: all 1; spans do not use them */
+    double fpr; /* target false-positive rate; default 1e-3 */
+    bool spans; /* look for marked spans inside unmarked text (by the best key) */
+    const double
+        *weights; /* [n_tokens] ≥ 0, independent of key; NULL: all 1; spans do not use them */
 } xoe_detect_opts;
 
 typedef struct xoe_span {
-    size_t first, end;  /* token range [first, end) */
-    double log10_p;     /* corrected for all windows, shifts and keys tried */
+    size_t first, end; /* token range [first, end) */
+    double log10_p;    /* corrected for all windows, shifts and keys tried */
 } xoe_span;
 
 typedef struct xoe_verdict {
-    bool detected;       /* p ≤ fpr */
-    bool can_carry;      /* false: too few scorable tokens for this fpr whatever they are (fewer than
-                            16, or too few for very good text to reach fpr): say "too short" */
-    double log10_p;      /* one-sided, exact or conservative, corrected over shifts, keys, payloads
-                            and, with spans, windows */
-    double p_value;      /* 10^log10_p; 0 when below the range of a double */
-    double confidence;   /* fpr / (fpr + p) */
-    double score;        /* mean score a scored token; by chance 1 (gumbel, watermax, dual-gumbel), gamma
-                            (green, morphmark), ½ (dipmark, synthid); a payload is the best of many */
-    double green_fraction; /* schemes with a green list; NaN otherwise */
-    size_t n_tokens, n_scored; /* scored: context complete and first occurrence */
-    size_t key_index;    /* best key */
-    uint32_t shift;      /* best shift */
-    uint64_t payload;    /* best payload, when payload_bits > 0 */
+    bool detected;     /* p ≤ fpr */
+    bool can_carry;    /* false: too few scorable tokens for this fpr whatever they are (fewer than
+                          16, or too few for very good text to reach fpr): say "too short" */
+    double log10_p;    /* one-sided, exact or conservative, corrected over shifts, keys, payloads
+                          and, with spans, windows */
+    double p_value;    /* 10^log10_p; 0 when below the range of a double */
+    double confidence; /* fpr / (fpr + p) */
+    double score; /* mean score a scored token; by chance 1 (gumbel, watermax, dual-gumbel), gamma
+                     (green, morphmark), ½ (dipmark, synthid); a payload is the best of many */
+    double green_fraction;      /* schemes with a green list; NaN otherwise */
+    size_t n_tokens, n_scored;  /* scored: context complete and first occurrence */
+    size_t key_index;           /* best key */
+    uint32_t shift;             /* best shift */
+    uint64_t payload;           /* best payload, when payload_bits > 0 */
     double payload_log10_error; /* chance that it is misread, given that the text is marked */
-    xoe_span *spans;     /* [n_spans]; freed by xoe_verdict_clear */
+    xoe_span *spans;            /* [n_spans]; freed by xoe_verdict_clear */
     size_t n_spans;
     float *token_scores; /* [n_tokens] score under the best key and shift, NaN where not scored */
-    const char *weak_key_note; /* static; other programs' marks: why their key is weak; NULL for ours */
+    const char
+        *weak_key_note; /* static; other programs' marks: why their key is weak; NULL for ours */
 } xoe_verdict;
 
 /* Score tokens under several keys. params: [n_keys]; keys: [n_keys]. The p-value of the best key is

@@ -32,6 +32,7 @@ xoe_err xoe_mark_predict(const xoe_mark_params *params, size_t n_scored, double 
     double tests = (double)p.n_shifts * (double)(n_keys ? n_keys : 1) * exp2(p.payload_bits);
     double sum = (double)n_scored * ops->chance(&p) + gain;
     if (ops->has_green) sum = fmin(sum, (double)n_scored * ops->top(&p));
-    *log10_p = n_scored ? xoe_ln_sidak(ops->ln_tail(&p, n_scored, fmax(sum, 0)), tests) / XOE_LN10 : 0;
+    *log10_p =
+        n_scored ? xoe_ln_sidak(ops->ln_tail(&p, n_scored, fmax(sum, 0)), tests) / XOE_LN10 : 0;
     return XOE_OK;
 }

@@ -4,7 +4,8 @@
 
 #include "mark/scheme.h"
 
-/* Could a text of n scored tokens reach fpr after n_tests corrections, if it were very good text? */
+/* Could a text of n scored tokens reach fpr after n_tests corrections, if it were very good text?
+ */
 bool xoe_can_carry(const xoe_mark_params *p, size_t n, double n_tests, double fpr);
 
 #endif

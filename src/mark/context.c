@@ -1,9 +1,9 @@
 /* Deduplication of contexts by first occurrence.
  *
  * Why: text that repeats itself repeats its PRF values, and a score that counts the same draw twice
- * has no known law (peers: 15–44 % false alarms on repeated blocks). Counting each context once, the
- * draws are independent and the tails exact. Why by context and not by context and token: the writer
- * must decide before it knows the token, and both sides must agree.
+ * has no known law (peers: 15–44 % false alarms on repeated blocks). Counting each context once,
+ * the draws are independent and the tails exact. Why by context and not by context and token: the
+ * writer must decide before it knows the token, and both sides must agree.
  *
  * The set is open addressing with linear probing, at most half full. An encryption that is all zero
  * (one context in 2^128) is always "was there", on both sides. Thread: one owner. */

@@ -6,8 +6,9 @@
 
 #include "mark/prf.h"
 
-/* A set of contexts, each kept as its encryption under a secret key: equal blocks are equal contexts,
- * and nobody can choose texts that collide in the table. Zeroed is empty. Thread: one owner. */
+/* A set of contexts, each kept as its encryption under a secret key: equal blocks are equal
+ * contexts, and nobody can choose texts that collide in the table. Zeroed is empty. Thread: one
+ * owner. */
 typedef struct xoe_context_set {
     xoe_block *slots; /* [n_slots]; all zero: free */
     size_t n_slots, n;

@@ -17,7 +17,8 @@
 #include "mark/stats.h"
 
 xoe_err xoe_places_build(xoe_places *out, xoe_prf *prf, const xoe_mark_params *p,
-                         const xoe_scored *scored, const double *weights, xoe_scratch *t, xoe_error *e)
+                         const xoe_scored *scored, const double *weights, xoe_scratch *t,
+                         xoe_error *e)
 {
     size_t n = scored->n, at, m, fill[XOE_SYMBOLS_MAX + 1] = {0};
     uint32_t tag = xoe_prf_tag(p->scheme, p->width);
@@ -99,8 +100,8 @@ static void group_sums(xoe_prf *prf, const xoe_mark_params *p, const xoe_places 
     }
 }
 
-void xoe_payload_decode(xoe_prf *prf, const xoe_mark_params *p, const xoe_places *pl, xoe_scratch *t,
-                        xoe_decoded *out)
+void xoe_payload_decode(xoe_prf *prf, const xoe_mark_params *p, const xoe_places *pl,
+                        xoe_scratch *t, xoe_decoded *out)
 {
     const xoe_scheme_ops *ops = xoe_scheme_find(p->scheme);
     int n_symbols = xoe_payload_symbols(p->payload_bits);
@@ -121,8 +122,9 @@ void xoe_payload_decode(xoe_prf *prf, const xoe_mark_params *p, const xoe_places
                     }
             }
             for (int s = 0; s < 2; s++) {
-                double ln_p = pl->weights ? ops->ln_tail_weighted(p, pl->weights + pl->start[j], n, best[s])
-                                          : ops->ln_tail(p, n, best[s]);
+                double ln_p = pl->weights
+                                  ? ops->ln_tail_weighted(p, pl->weights + pl->start[j], n, best[s])
+                                  : ops->ln_tail(p, n, best[s]);
                 if (n == 0) ln_p = 0;
                 fisher[s] -= xoe_ln_sidak(ln_p, values);
                 ln_error[s] = xoe_ln_add(ln_error[s], ln_p + log(values - 1));
@@ -131,8 +133,9 @@ void xoe_payload_decode(xoe_prf *prf, const xoe_mark_params *p, const xoe_places
             }
         }
         for (uint32_t s = 0; s < 2 && shift + s < (uint32_t)p->n_shifts; s++)
-            out[shift + s] = (xoe_decoded){payload[s], xoe_ln_gamma_tail((size_t)n_symbols, fisher[s]),
-                                           fmin(ln_error[s], 0), total[s]};
+            out[shift + s] =
+                (xoe_decoded){payload[s], xoe_ln_gamma_tail((size_t)n_symbols, fisher[s]),
+                              fmin(ln_error[s], 0), total[s]};
     }
 }
 

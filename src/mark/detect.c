@@ -36,8 +36,8 @@ struct detection {
     bool spans;
     xoe_prf prf;
     xoe_scratch *scratch;
-    double *prefix;     /* [n_tokens + 1] with spans */
-    uint32_t *variants; /* [n_tokens] with a payload */
+    double *prefix;                            /* [n_tokens + 1] with spans */
+    uint32_t *variants;                        /* [n_tokens] with a payload */
     struct text texts[XOE_MARK_WIDTH_MAX + 1]; /* by width */
     double n_tests;
     struct finding best;
@@ -138,7 +138,8 @@ static xoe_err try_key(struct detection *d, const xoe_mark_params *given, const 
 }
 
 /* Token scores and spans, under the best key, shift and payload. */
-static xoe_err localise(struct detection *d, const uint8_t *key, double fpr, xoe_verdict *v, xoe_error *e)
+static xoe_err localise(struct detection *d, const uint8_t *key, double fpr, xoe_verdict *v,
+                        xoe_error *e)
 {
     const struct finding *f = &d->best;
     const struct text *t = &d->texts[f->params.width];
@@ -166,7 +167,8 @@ static xoe_err localise(struct detection *d, const uint8_t *key, double fpr, xoe
     if (!d->spans) goto out;
     double price = ln_scan_price(&f->params, scored->n);
     double limit = xoe_ln_1mexp(xoe_ln_1mexp(log(fpr)) / d->n_tests) - price; /* Šidák, inverted */
-    if ((rc = xoe_spans_find(&f->params, d->prefix, scored->n, limit, &parts, &n_parts, e)) != XOE_OK)
+    if ((rc = xoe_spans_find(&f->params, d->prefix, scored->n, limit, &parts, &n_parts, e)) !=
+        XOE_OK)
         goto out;
     if (n_parts && !(v->spans = xoe_malloc(n_parts * sizeof *v->spans))) {
         rc = no_memory(d, e);
@@ -175,8 +177,9 @@ static xoe_err localise(struct detection *d, const uint8_t *key, double fpr, xoe
     for (size_t i = 0; i < n_parts; i++) { /* the context of the first scored token belongs to it */
         size_t first = scored->pos[parts[i].first] - w;
         if (i && first < v->spans[i - 1].end) first = v->spans[i - 1].end;
-        v->spans[i] = (xoe_span){first, scored->pos[parts[i].end - 1] + 1,
-                                 xoe_ln_sidak(fmin(0, parts[i].ln_p + price), d->n_tests) / XOE_LN10};
+        v->spans[i] =
+            (xoe_span){first, scored->pos[parts[i].end - 1] + 1,
+                       xoe_ln_sidak(fmin(0, parts[i].ln_p + price), d->n_tests) / XOE_LN10};
     }
     v->n_spans = n_parts;
 out:
@@ -221,8 +224,8 @@ static xoe_err check(const xoe_mark_params *params, const uint8_t (*keys)[XOE_MA
     if (!tokens || n_tokens == 0)
         return xoe_error_set(e, XOE_EINVAL, "there are no tokens to look at");
     if (n_tokens > UINT32_MAX / 2)
-        return xoe_error_set(e, XOE_ETOOBIG, "%zu tokens are too many at once; cut the text in parts",
-                             n_tokens);
+        return xoe_error_set(e, XOE_ETOOBIG,
+                             "%zu tokens are too many at once; cut the text in parts", n_tokens);
     if (!(fpr > 0 && fpr < 1))
         return xoe_error_param(e, XOE_EINVAL, "fpr", "fpr is %g; it must be between 0 and 1", fpr);
     for (size_t i = 0; weights && i < n_tokens; i++)

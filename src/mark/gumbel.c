@@ -1,5 +1,5 @@
-/* Gumbel-max: the next token is argmax u_i^(1/p_i), so that over keys each token has exactly its own
- * probability (Aaronson 2023; exact tail: Fernandez et al., "Three Bricks", 2308.00113, eq. 4).
+/* Gumbel-max: the next token is argmax u_i^(1/p_i), so that over keys each token has exactly its
+ * own probability (Aaronson 2023; exact tail: Fernandez et al., "Three Bricks", 2308.00113, eq. 4).
  *
  * Score of a token: −ln(1 − u). Null law: Exp(1), the sum Gamma(n, 1), exactly. A token drawn with
  * probability p scores H(1/p) on average. Needs: temperature > 0 and entropy; the choice is a

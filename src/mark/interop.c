@@ -1,10 +1,10 @@
 /* Detecting and writing the marks of other programs.
  *
- * Each kind is a pseudorandom function (peers.c), a rule which positions are scored, and a null law.
- * The PRF's values are turned into the 64-bit words of our own schemes (interop_words.c), so that
- * choosing a token is the scheme's own pick(). Positions count once by what their PRF depends on;
- * the law uses the share that the hash really has (4096 of 8191, not ½).
- * Thread: a handle is read-only after opening. */
+ * Each kind is a pseudorandom function (peers.c), a rule which positions are scored, and a null
+ * law. The PRF's values are turned into the 64-bit words of our own schemes (interop_words.c), so
+ * that choosing a token is the scheme's own pick(). Positions count once by what their PRF depends
+ * on; the law uses the share that the hash really has (4096 of 8191, not ½). Thread: a handle is
+ * read-only after opening. */
 #include "mark/interop_impl.h"
 
 #include <math.h>
@@ -25,19 +25,24 @@ static const char *const names[] = {
 };
 
 #define TEXTSEAL_WEAK                                                                              \
-    "TextSeal's hash has 13 bits and is linear: other keys act alike (42 and 42 + 1336), so a small "   \
+    "TextSeal's hash has 13 bits and is linear: other keys act alike (42 and 42 + 1336), so a "    \
+    "small "                                                                                       \
     "p-value does not single out one key"
 #define VLLM_WEAK                                                                                  \
-    "Philox with a 64-bit key is no cryptographic function: treat p as valid only if nobody could study " \
+    "Philox with a 64-bit key is no cryptographic function: treat p as valid only if nobody "      \
+    "could study "                                                                                 \
     "text of this key"
 #define SGLANG_WEAK                                                                                \
-    "Murmur3 is no cryptographic function and keeps 32 bits of the context: the key can be computed from " \
+    "Murmur3 is no cryptographic function and keeps 32 bits of the context: the key can be "       \
+    "computed from "                                                                               \
     "marked text"
 #define HF_SYNTHID_WEAK                                                                            \
-    "the hash is a linear congruence of which only the low bits count (16 for a table of 65536): keys "  \
+    "the hash is a linear congruence of which only the low bits count (16 for a table of 65536): " \
+    "keys "                                                                                        \
     "can be computed from marked text and tables are public"
 #define HF_GREEN_WEAK                                                                              \
-    "the list depends on 32 bits of seed made from the context; with the default key 15485863 the list is " \
+    "the list depends on 32 bits of seed made from the context; with the default key 15485863 "    \
+    "the list is "                                                                                 \
     "public and anyone can write or remove the mark"
 
 const struct xoe_kind xoe_kinds[XOE_INTEROP_KINDS] = {
@@ -46,7 +51,8 @@ const struct xoe_kind xoe_kinds[XOE_INTEROP_KINDS] = {
     [XOE_INTEROP_TEXTSEAL_DIPMARK] = {XOE_PEER_TEXTSEAL, XOE_SCHEME_DIPMARK, TEXTSEAL_WEAK},
     [XOE_INTEROP_TEXTSEAL_MORPHMARK] = {XOE_PEER_TEXTSEAL, XOE_SCHEME_MORPHMARK, TEXTSEAL_WEAK},
     [XOE_INTEROP_TEXTSEAL_SYNTHID] = {XOE_PEER_TEXTSEAL, XOE_SCHEME_SYNTHID, TEXTSEAL_WEAK},
-    [XOE_INTEROP_TEXTSEAL_SYNTHID_WEIGHTED] = {XOE_PEER_TEXTSEAL, XOE_SCHEME_SYNTHID, TEXTSEAL_WEAK},
+    [XOE_INTEROP_TEXTSEAL_SYNTHID_WEIGHTED] = {XOE_PEER_TEXTSEAL, XOE_SCHEME_SYNTHID,
+                                               TEXTSEAL_WEAK},
     [XOE_INTEROP_TEXTSEAL_DUAL] = {XOE_PEER_TEXTSEAL, XOE_SCHEME_DUAL, TEXTSEAL_WEAK},
     [XOE_INTEROP_VLLM_GUMBEL] = {XOE_PEER_VLLM, XOE_SCHEME_GUMBEL, VLLM_WEAK},
     [XOE_INTEROP_VLLM_DUAL] = {XOE_PEER_VLLM, XOE_SCHEME_DUAL, VLLM_WEAK},
@@ -69,18 +75,21 @@ xoe_err xoe_interop_parse(const char *name, xoe_interop_kind *out, xoe_error *e)
             *out = (xoe_interop_kind)i;
             return XOE_OK;
         }
-    return xoe_error_param(e, XOE_EINVAL, "scheme",
-                           "unknown scheme \"%.40s\"; other programs' are textseal-…, vllm-…, sglang-…, "
-                           "hf-synthid, hf-greenlist",
-                           name ? name : "");
+    return xoe_error_param(
+        e, XOE_EINVAL, "scheme",
+        "unknown scheme \"%.40s\"; other programs' are textseal-…, vllm-…, sglang-…, "
+        "hf-synthid, hf-greenlist",
+        name ? name : "");
 }
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------
+ */
 
 static xoe_err check(const char *field, double x, double lo, double hi, xoe_error *e)
 {
     if (x >= lo && x <= hi) return XOE_OK;
-    return xoe_error_param(e, XOE_EINVAL, field, "%s is %g; it must be from %g to %g", field, x, lo, hi);
+    return xoe_error_param(e, XOE_EINVAL, field, "%s is %g; it must be from %g to %g", field, x, lo,
+                           hi);
 }
 
 static xoe_err resolve(xoe_interop_params *p, xoe_error *e)
@@ -95,7 +104,9 @@ static xoe_err resolve(xoe_interop_params *p, xoe_error *e)
     if (p->gamma == 0) p->gamma = green ? 0.25 : 0.5;
     if (p->delta == 0) p->delta = 2.0;
     if (p->alpha == 0)
-        p->alpha = p->kind == XOE_INTEROP_TEXTSEAL_DIPMARK ? 0.2 : peer == XOE_PEER_VLLM ? 0.9 : 0.5;
+        p->alpha = p->kind == XOE_INTEROP_TEXTSEAL_DIPMARK ? 0.2
+                   : peer == XOE_PEER_VLLM                 ? 0.9
+                                                           : 0.5;
     if (p->depth == 0 && peer == XOE_PEER_TEXTSEAL) p->depth = 30;
     if (p->table_size == 0) p->table_size = 65536;
     if ((rc = check("width", p->width, 1, width_max, e)) != XOE_OK ||
@@ -106,7 +117,8 @@ static xoe_err resolve(xoe_interop_params *p, xoe_error *e)
         (rc = check("table_size", p->table_size, 2, 1 << 24, e)) != XOE_OK)
         return rc;
     bool layers = peer == XOE_PEER_HF_SYNTHID || peer == XOE_PEER_TEXTSEAL;
-    if ((rc = check("depth", p->depth, layers ? 1 : 0, XOE_INTEROP_DEPTH_MAX, e)) != XOE_OK) return rc;
+    if ((rc = check("depth", p->depth, layers ? 1 : 0, XOE_INTEROP_DEPTH_MAX, e)) != XOE_OK)
+        return rc;
     if (green && p->key == 0)
         return xoe_error_param(e, XOE_EINVAL, "key", "key 0 makes the same list everywhere");
     if (green) return check("n_vocab", p->n_vocab, 2, MAX_VOCAB, e);
@@ -133,7 +145,8 @@ static void set_share(xoe_interop *h)
         h->n_green = (size_t)(h->p.n_vocab * h->p.gamma);
         h->share = (double)h->n_green / h->p.n_vocab;
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -176,7 +189,8 @@ xoe_err xoe_interop_open(xoe_interop **out, const xoe_interop_params *params, xo
         h->weights[i] = (double)(float)(h->weights[i] * h->p.depth / total);
     set_share(h);
     if (!(h->share > 0 && h->share < 1)) {
-        rc = xoe_error_param(e, XOE_EINVAL, "gamma", "gamma %g leaves no list in this vocabulary", h->p.gamma);
+        rc = xoe_error_param(e, XOE_EINVAL, "gamma", "gamma %g leaves no list in this vocabulary",
+                             h->p.gamma);
         goto fail;
     }
     *out = h;
@@ -197,16 +211,21 @@ void xoe_interop_close(xoe_interop *h)
     xoe_free(h);
 }
 
-/* ---- detection -------------------------------------------------------------------------------- */
+/* ---- detection --------------------------------------------------------------------------------
+ */
 
 size_t xoe_interop_first(const xoe_interop *h)
 {
     size_t w = (size_t)h->p.width;
     switch (xoe_kinds[h->p.kind].peer) {
-    case XOE_PEER_TEXTSEAL: return w + 1; /* its detectors leave the first one out */
-    case XOE_PEER_VLLM: return 0;         /* what lacks before the text is −1 */
-    case XOE_PEER_HF_SELFHASH: return w - 1; /* the window ends with the token itself */
-    default: return w;
+    case XOE_PEER_TEXTSEAL:
+        return w + 1; /* its detectors leave the first one out */
+    case XOE_PEER_VLLM:
+        return 0; /* what lacks before the text is −1 */
+    case XOE_PEER_HF_SELFHASH:
+        return w - 1; /* the window ends with the token itself */
+    default:
+        return w;
     }
 }
 
@@ -249,11 +268,13 @@ static double ln_tail(const xoe_interop *h, size_t n, double s)
 {
     double a = h->p.alpha;
     switch (h->p.kind) {
-    case XOE_INTEROP_VLLM_GUMBEL: /* 2^24 values j/(2^24 + 1): at most Exp(1) + ln(1 + 2^-24) each */
+    case XOE_INTEROP_VLLM_GUMBEL: /* 2^24 values j/(2^24 + 1): at most Exp(1) + ln(1 + 2^-24) each
+                                   */
         return xoe_ln_gamma_tail(n, s - (double)n * 0x1p-24);
     case XOE_INTEROP_TEXTSEAL_GUMBEL:
     case XOE_INTEROP_SGLANG_GUMBEL:
-    case XOE_INTEROP_SGLANG_DUAL: return xoe_ln_gamma_tail(n, s);
+    case XOE_INTEROP_SGLANG_DUAL:
+        return xoe_ln_gamma_tail(n, s);
     case XOE_INTEROP_TEXTSEAL_DUAL:
     case XOE_INTEROP_VLLM_DUAL:
         s -= (double)n * 0x1p-24;
@@ -263,7 +284,8 @@ static double ln_tail(const xoe_interop *h, size_t n, double s)
     case XOE_INTEROP_TEXTSEAL_SYNTHID:
     case XOE_INTEROP_HF_SYNTHID:
         return xoe_ln_binom_tail(n * (size_t)h->p.depth, (size_t)ceil(s), h->share);
-    default: return xoe_ln_binom_tail(n, (size_t)ceil(s), h->share);
+    default:
+        return xoe_ln_binom_tail(n, (size_t)ceil(s), h->share);
     }
 }
 
@@ -285,7 +307,8 @@ xoe_err xoe_interop_detect(const xoe_interop *h, const int32_t *tokens, size_t n
     double total = 0, unit = kind->scheme == XOE_SCHEME_SYNTHID ? h->p.depth : 1;
     xoe_err rc = XOE_OK;
     *out = (xoe_verdict){.score = NAN, .green_fraction = NAN, .weak_key_note = kind->weak};
-    if (!tokens || n_tokens == 0) return xoe_error_set(e, XOE_EINVAL, "there are no tokens to look at");
+    if (!tokens || n_tokens == 0)
+        return xoe_error_set(e, XOE_EINVAL, "there are no tokens to look at");
     if (fpr == 0) fpr = 1e-3;
     if (!(fpr > 0 && fpr < 1))
         return xoe_error_param(e, XOE_EINVAL, "fpr", "fpr is %g; it must be between 0 and 1", fpr);
@@ -297,7 +320,8 @@ xoe_err xoe_interop_detect(const xoe_interop *h, const int32_t *tokens, size_t n
     for (size_t i = 0; i < n_tokens; i++)
         out->token_scores[i] = NAN;
     for (size_t at = xoe_interop_first(h); at < n_tokens; at++) {
-        if (kind->peer == XOE_PEER_HF_GREEN && tokens[at - 1] == 0) continue; /* seed 0 whatever the key */
+        if (kind->peer == XOE_PEER_HF_GREEN && tokens[at - 1] == 0)
+            continue; /* seed 0 whatever the key */
         xoe_block input = input_of(h, &prf, tokens, at);
         int added = xoe_context_set_add(&seen, &input);
         if (added < 0) goto no_memory;
@@ -313,7 +337,8 @@ xoe_err xoe_interop_detect(const xoe_interop *h, const int32_t *tokens, size_t n
     out->p_value = exp(ln_p);
     out->confidence = fpr / (fpr + out->p_value);
     out->detected = ln_p <= log(fpr);
-    out->can_carry = out->n_scored >= MIN_SCORED && ln_tail(h, out->n_scored, n * top_score(h)) <= log(fpr);
+    out->can_carry =
+        out->n_scored >= MIN_SCORED && ln_tail(h, out->n_scored, n * top_score(h)) <= log(fpr);
     if (n > 0) out->score = total / (n * unit);
     if (ops->has_green) out->green_fraction = out->score;
     if (sum) *sum = total;

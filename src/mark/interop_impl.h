@@ -22,10 +22,10 @@ struct xoe_kind {
 extern const struct xoe_kind xoe_kinds[XOE_INTEROP_KINDS];
 
 struct xoe_interop {
-    xoe_interop_params p;                  /* resolved */
+    xoe_interop_params p; /* resolved */
     uint64_t key[2];
-    uint8_t *table;                        /* hf-synthid: [table_size] */
-    int32_t *fixed;                        /* hf-greenlist-selfhash: [n_fixed] */
+    uint8_t *table; /* hf-synthid: [table_size] */
+    int32_t *fixed; /* hf-greenlist-selfhash: [n_fixed] */
     size_t n_fixed, n_green;
     double share;                          /* of ones or green under the null */
     double weights[XOE_INTEROP_DEPTH_MAX]; /* textseal-synthid-weighted */

@@ -9,13 +9,15 @@
 
 enum { SELFHASH_TOP = 40 }; /* candidates that Hugging Face looks at with selfhash */
 
-/* The word whose u = (k + ½)·2^-52 is nearest below: the same order, the same side of a threshold. */
+/* The word whose u = (k + ½)·2^-52 is nearest below: the same order, the same side of a threshold.
+ */
 static uint64_t word_of(double u)
 {
     return (uint64_t)(u * 0x1p52) << 12;
 }
 
-/* ---- uniform values --------------------------------------------------------------------------- */
+/* ---- uniform values ---------------------------------------------------------------------------
+ */
 
 static double textseal_u(const xoe_interop *h, const int32_t *window, int64_t token, int key)
 {
@@ -41,13 +43,17 @@ static double sglang_u(const xoe_interop *h, const int32_t *window, int32_t toke
 static double uniform_value(const xoe_interop *h, const int32_t *window, int32_t token, int key)
 {
     switch (xoe_kinds[h->p.kind].peer) {
-    case XOE_PEER_TEXTSEAL: return textseal_u(h, window, token, key);
-    case XOE_PEER_VLLM: return vllm_u(h, window, token, key);
-    default: return sglang_u(h, window, token);
+    case XOE_PEER_TEXTSEAL:
+        return textseal_u(h, window, token, key);
+    case XOE_PEER_VLLM:
+        return vllm_u(h, window, token, key);
+    default:
+        return sglang_u(h, window, token);
     }
 }
 
-/* ---- layers of a tournament ------------------------------------------------------------------- */
+/* ---- layers of a tournament -------------------------------------------------------------------
+ */
 
 static uint64_t layer_bits(const xoe_interop *h, const int32_t *window, int32_t token)
 {
@@ -60,19 +66,23 @@ static uint64_t layer_bits(const xoe_interop *h, const int32_t *window, int32_t 
     for (int i = 0; i < h->p.width; i++)
         hash = xoe_hf_hash(hash, window[i]);
     hash = xoe_hf_hash(hash, token);
-    for (int d = 0; d < h->p.depth; d++) { /* a signed remainder with the divisor's sign, as torch's */
-        int64_t key = (int64_t)xoe_hf_hash(hash, h->p.keys[d]), size = h->p.table_size, r = key % size;
+    for (int d = 0; d < h->p.depth;
+         d++) { /* a signed remainder with the divisor's sign, as torch's */
+        int64_t key = (int64_t)xoe_hf_hash(hash, h->p.keys[d]), size = h->p.table_size,
+                r = key % size;
         bits |= (uint64_t)h->table[r < 0 ? r + size : r] << d;
     }
     return bits;
 }
 
-/* ---- Hugging Face's green lists --------------------------------------------------------------- */
+/* ---- Hugging Face's green lists ---------------------------------------------------------------
+ */
 
 uint32_t xoe_hf_green_seed(const xoe_interop *h, const int32_t *tokens, size_t at, int32_t token)
 {
     if (xoe_kinds[h->p.kind].peer == XOE_PEER_HF_GREEN) {
-        /* key × token mod 2^64 − 1: the product's upper half is added to its lower, carry and all */
+        /* key × token mod 2^64 − 1: the product's upper half is added to its lower, carry and all
+         */
         uint64_t key = h->key[0], last = (uint32_t)tokens[at - 1], low = key * last;
         uint64_t high = ((key >> 32) * last + ((key & UINT32_MAX) * last >> 32)) >> 32;
         uint64_t seed = low + high;
@@ -84,14 +94,15 @@ uint32_t xoe_hf_green_seed(const xoe_interop *h, const int32_t *tokens, size_t a
     int64_t least = INT64_MAX;
     for (size_t i = 0; i < (size_t)h->p.width; i++) {
         int32_t other = i == 0 ? token : tokens[at - i];
-        int64_t seed = (int64_t)(h->key[0] * ((uint64_t)h->fixed[(uint32_t)other % h->n_fixed] + 1) * b);
+        int64_t seed =
+            (int64_t)(h->key[0] * ((uint64_t)h->fixed[(uint32_t)other % h->n_fixed] + 1) * b);
         if (seed < least) least = seed;
     }
     return (uint32_t)(least < 0 ? (uint64_t)least - 1 : (uint64_t)least);
 }
 
-/* Is `token` among the first n_green of the seed's permutation? Only its own place is followed through
- * the shuffle: no memory, n_green draws. */
+/* Is `token` among the first n_green of the seed's permutation? Only its own place is followed
+ * through the shuffle: no memory, n_green draws. */
 static bool in_list(const xoe_interop *h, uint32_t seed, int32_t token)
 {
     xoe_torch_rng r;
@@ -106,7 +117,8 @@ static bool in_list(const xoe_interop *h, uint32_t seed, int32_t token)
     return false;
 }
 
-/* ---- scores ----------------------------------------------------------------------------------- */
+/* ---- scores -----------------------------------------------------------------------------------
+ */
 
 double xoe_interop_score(const xoe_interop *h, const int32_t *tokens, size_t at)
 {
@@ -122,12 +134,14 @@ double xoe_interop_score(const xoe_interop *h, const int32_t *tokens, size_t at)
                (1 - a) * log(1 - uniform_value(h, window, tokens[at], 1));
     case XOE_INTEROP_VLLM_GUMBEL:
     case XOE_INTEROP_SGLANG_GUMBEL:
-    case XOE_INTEROP_SGLANG_DUAL: return -log1p(-uniform_value(h, window, tokens[at], 0));
+    case XOE_INTEROP_SGLANG_DUAL:
+        return -log1p(-uniform_value(h, window, tokens[at], 0));
     case XOE_INTEROP_HF_GREEN:
     case XOE_INTEROP_HF_GREEN_SELFHASH:
         return in_list(h, xoe_hf_green_seed(h, tokens, at, tokens[at]), tokens[at]);
     case XOE_INTEROP_TEXTSEAL_SYNTHID:
-    case XOE_INTEROP_HF_SYNTHID: return __builtin_popcountll(layer_bits(h, window, tokens[at]));
+    case XOE_INTEROP_HF_SYNTHID:
+        return __builtin_popcountll(layer_bits(h, window, tokens[at]));
     case XOE_INTEROP_TEXTSEAL_SYNTHID_WEIGHTED: {
         uint64_t bits = layer_bits(h, window, tokens[at]);
         double total = 0;
@@ -135,11 +149,13 @@ double xoe_interop_score(const xoe_interop *h, const int32_t *tokens, size_t at)
             total += (double)(bits >> d & 1) * h->weights[d];
         return total;
     }
-    default: return uniform_value(h, window, tokens[at], 0) < h->p.gamma;
+    default:
+        return uniform_value(h, window, tokens[at], 0) < h->p.gamma;
     }
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------
+ */
 
 /* Rank of candidate i by falling probability, ties by place. */
 static size_t rank_of(const double *p, size_t n, size_t i)
@@ -213,15 +229,18 @@ static bool repeated(const xoe_interop *h, const int32_t *answer, size_t n_answe
     return false;
 }
 
-xoe_err xoe_interop_pick(const xoe_interop *h, const xoe_cand *cands, size_t n, const int32_t *answer,
-                         size_t n_answer, double (*uniform)(void *ud), void *ud, xoe_pick *out,
-                         double *p_out, xoe_error *e)
+xoe_err xoe_interop_pick(const xoe_interop *h, const xoe_cand *cands, size_t n,
+                         const int32_t *answer, size_t n_answer, double (*uniform)(void *ud),
+                         void *ud, xoe_pick *out, double *p_out, xoe_error *e)
 {
     const xoe_scheme_ops *ops = xoe_scheme_find(xoe_kinds[h->p.kind].scheme);
     bool pads = xoe_kinds[h->p.kind].peer == XOE_PEER_VLLM, whole = n_answer >= (size_t)h->p.width;
     bool once = xoe_kinds[h->p.kind].peer == XOE_PEER_HF_SYNTHID;
-    xoe_mark_params params = {.scheme = xoe_kinds[h->p.kind].scheme, .gamma = h->p.gamma, .delta = h->p.delta,
-                              .alpha = h->p.alpha, .depth = h->p.depth};
+    xoe_mark_params params = {.scheme = xoe_kinds[h->p.kind].scheme,
+                              .gamma = h->p.gamma,
+                              .delta = h->p.delta,
+                              .alpha = h->p.alpha,
+                              .depth = h->p.depth};
     xoe_err rc = XOE_OK;
     *out = (xoe_pick){0};
     if (n == 0) return XOE_OK;

@@ -33,7 +33,8 @@ double xoe_exponential_ln_tail(const xoe_mark_params *p, size_t n, double s)
     return xoe_ln_gamma_tail(n, s);
 }
 
-double xoe_exponential_ln_tail_weighted(const xoe_mark_params *p, const double *w, size_t n, double s)
+double xoe_exponential_ln_tail_weighted(const xoe_mark_params *p, const double *w, size_t n,
+                                        double s)
 {
     (void)p;
     return xoe_ln_hypoexp_tail(w, n, s);

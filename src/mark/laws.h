@@ -9,7 +9,8 @@
 double xoe_exponential_score(const xoe_mark_params *p, const uint64_t *words);
 double xoe_exponential_sum(const xoe_mark_params *p, const uint64_t *words, size_t n);
 double xoe_exponential_ln_tail(const xoe_mark_params *p, size_t n, double s);
-double xoe_exponential_ln_tail_weighted(const xoe_mark_params *p, const double *w, size_t n, double s);
+double xoe_exponential_ln_tail_weighted(const xoe_mark_params *p, const double *w, size_t n,
+                                        double s);
 
 /* The green share of a scheme: gamma, or ½ for dipmark. */
 double xoe_green_share(const xoe_mark_params *p);

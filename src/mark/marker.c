@@ -1,10 +1,10 @@
 /* The writer of a mark: one marker an answer, one pick a token.
  *
  * A pick looks at the last `width` tokens of the answer. If the context is whole and new in this
- * answer, the scheme chooses by PRF words of the candidates; else the token is drawn freely from the
- * candidates' probabilities. The set of used contexts follows the answer itself: tokens that came
- * without a pick count, and an answer that was cut back is read anew. When memory for the words is
- * missing the token is drawn freely and reported as unmarked. Thread: one owner. */
+ * answer, the scheme chooses by PRF words of the candidates; else the token is drawn freely from
+ * the candidates' probabilities. The set of used contexts follows the answer itself: tokens that
+ * came without a pick count, and an answer that was cut back is read anew. When memory for the
+ * words is missing the token is drawn freely and reported as unmarked. Thread: one owner. */
 #include <math.h>
 #include <string.h>
 
@@ -22,7 +22,7 @@ struct xoe_marker {
     uint64_t payload;
     xoe_prf prf;
     xoe_context_set used;
-    size_t n_seen; /* contexts before positions < n_seen are in `used` */
+    size_t n_seen;   /* contexts before positions < n_seen are in `used` */
     double *p;       /* [cap]: a step's arrays */
     uint64_t *words; /* [cap][n_words] */
     uint32_t *order; /* [cap] */
@@ -144,7 +144,8 @@ static bool load(xoe_marker *m, const xoe_cand *cands, size_t n)
 
 static uint32_t variant_of(xoe_marker *m, const xoe_block *context)
 {
-    return m->params.payload_bits ? xoe_payload_variant(&m->prf, &m->params, context, m->payload) : 0;
+    return m->params.payload_bits ? xoe_payload_variant(&m->prf, &m->params, context, m->payload)
+                                  : 0;
 }
 
 static void fill_words(xoe_marker *m, const xoe_block *context, uint32_t variant,

@@ -2,8 +2,8 @@
  * probability is green a bias would spoil the text, where much is green it is nearly free (Wang et
  * al., 2505.11541, linear variant: r = 1.30·G where G > 0.15, else 0).
  *
- * Green probabilities are multiplied by 1 + r(1 − G)/G, the others by 1 − r. Score, null law, needs:
- * as green. Thread: pure functions. */
+ * Green probabilities are multiplied by 1 + r(1 − G)/G, the others by 1 − r. Score, null law,
+ * needs: as green. Thread: pure functions. */
 #include "mark/laws.h"
 
 static const double slope = 1.30, least_mass = 0.15, most_strength = 1 - 1e-6;

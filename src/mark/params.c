@@ -1,4 +1,5 @@
-/* Scheme names, the table of schemes, and the check of a key's parameters. Thread: pure functions. */
+/* Scheme names, the table of schemes, and the check of a key's parameters. Thread: pure functions.
+ */
 #include <string.h>
 
 #include "mark/scheme.h"

@@ -1,5 +1,6 @@
-/* A payload inside the mark: its bits are cut into symbols of at most 8; each scored context belongs
- * to one symbol (chosen by the PRF) and the symbol's value selects the variant of the PRF there. */
+/* A payload inside the mark: its bits are cut into symbols of at most 8; each scored context
+ * belongs to one symbol (chosen by the PRF) and the symbol's value selects the variant of the PRF
+ * there. */
 #ifndef XOE_MARK_PAYLOAD_H
 #define XOE_MARK_PAYLOAD_H
 

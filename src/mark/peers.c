@@ -1,6 +1,6 @@
-/* Pseudorandom functions of TextSeal, vLLM, SGLang and Hugging Face, for interoperation only: none of
- * them hides its key from someone who sees marked text. Arithmetic wraps as theirs does.
- * Thread: pure functions. */
+/* Pseudorandom functions of TextSeal, vLLM, SGLang and Hugging Face, for interoperation only: none
+ * of them hides its key from someone who sees marked text. Arithmetic wraps as theirs does. Thread:
+ * pure functions. */
 #include "mark/peers.h"
 
 #include <endian.h>
@@ -12,9 +12,9 @@
 
 uint32_t xoe_textseal_hash(const int32_t *window, int width, int64_t token, int64_t key)
 {
-    static const uint64_t primes[XOE_TEXTSEAL_WIDTH_MAX] = {
-        10000019, 10000247, 10000439, 10000643, 10000747,
-        10000867, 10000993, 10001213, 10001357, 10001501};
+    static const uint64_t primes[XOE_TEXTSEAL_WIDTH_MAX] = {10000019, 10000247, 10000439, 10000643,
+                                                            10000747, 10000867, 10000993, 10001213,
+                                                            10001357, 10001501};
     uint64_t h = 100000007 * (uint64_t)token + 500001713 * (uint64_t)key;
     for (int i = 0; i < width; i++)
         h += primes[i] * (uint64_t)(int64_t)window[i];
@@ -69,7 +69,8 @@ uint64_t xoe_vllm_derive(uint64_t key, const char *domain)
     return be64toh(out);
 }
 
-/* ---- SGLang 0.5.23 ---------------------------------------------------------------------------- */
+/* ---- SGLang 0.5.23 ----------------------------------------------------------------------------
+ */
 
 static uint32_t rotl(uint32_t x, int k)
 {
@@ -108,7 +109,8 @@ uint32_t xoe_sglang_coin(uint64_t key_a, uint64_t key_b, uint32_t context)
     return xoe_murmur3(words, 5);
 }
 
-/* ---- Hugging Face transformers 4.57 ----------------------------------------------------------- */
+/* ---- Hugging Face transformers 4.57 -----------------------------------------------------------
+ */
 
 uint64_t xoe_hf_hash(uint64_t hash, int64_t data)
 {

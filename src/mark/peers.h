@@ -10,7 +10,8 @@
 enum { XOE_TEXTSEAL_M = 8191, XOE_TEXTSEAL_WIDTH_MAX = 10 };
 uint32_t xoe_textseal_hash(const int32_t *window, int width, int64_t token, int64_t key);
 
-/* vLLM: Philox4x32-10 over the context (oldest first; −1 before the text), then the token; 32 bits. */
+/* vLLM: Philox4x32-10 over the context (oldest first; −1 before the text), then the token; 32 bits.
+ */
 typedef struct xoe_philox {
     uint32_t w[4];
 } xoe_philox;

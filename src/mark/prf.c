@@ -1,9 +1,9 @@
 /* AES-256 through OpenSSL, on batches of blocks so that AES-NI pipelines them (about 1 ns a block).
  *
  * Why CBC-MAC of two blocks: for messages of one fixed length it is a proven PRF if AES is one
- * (Bellare, Kilian & Rogaway 2000), its first block is computed once a context, and it needs nothing
- * but the block cipher. A call of the cipher with a key set cannot fail for want of anything; that
- * is an invariant here. Thread: one owner. */
+ * (Bellare, Kilian & Rogaway 2000), its first block is computed once a context, and it needs
+ * nothing but the block cipher. A call of the cipher with a key set cannot fail for want of
+ * anything; that is an invariant here. Thread: one owner. */
 #include "mark/prf.h"
 
 #include <limits.h>

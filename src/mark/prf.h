@@ -41,7 +41,8 @@ static inline xoe_block xoe_prf_context(const int32_t *tokens, int width)
     return b;
 }
 
-/* Second block, before encryption. Two shifts share a block: 2k takes its low half, 2k+1 its high. */
+/* Second block, before encryption. Two shifts share a block: 2k takes its low half, 2k+1 its high.
+ */
 static inline xoe_block xoe_prf_token(const xoe_block *context, int32_t token, uint32_t shift,
                                       uint32_t tag, uint32_t layer)
 {

@@ -11,7 +11,7 @@ enum { XOE_WORDS_MAX = 2 };
 /* What pick works with; each array has n entries. */
 typedef struct xoe_step {
     const xoe_mark_params *params;
-    double *p;             /* the candidates' probabilities: finite, ≥ 0, sum 1; pick may change them */
+    double *p; /* the candidates' probabilities: finite, ≥ 0, sum 1; pick may change them */
     const uint64_t *words; /* [n][n_words] */
     uint32_t *order;       /* pick's own */
     size_t n;

@@ -7,8 +7,9 @@
 #include "mark/payload.h"
 
 /* Token blocks of chunk [at, at + m) under a pair of shifts, encrypted, into t->token. */
-static void encrypt_tokens(xoe_prf *prf, const xoe_scored *scored, size_t at, size_t m, uint32_t shift,
-                           uint32_t tag, uint32_t n_words, const uint32_t *variants, xoe_scratch *t)
+static void encrypt_tokens(xoe_prf *prf, const xoe_scored *scored, size_t at, size_t m,
+                           uint32_t shift, uint32_t tag, uint32_t n_words, const uint32_t *variants,
+                           xoe_scratch *t)
 {
     size_t j = 0;
     for (size_t i = 0; i < m; i++)
@@ -47,8 +48,8 @@ void xoe_score_sums(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *sc
     }
 }
 
-void xoe_score_each(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored, uint32_t shift,
-                    const uint32_t *variants, xoe_scratch *t, double *out)
+void xoe_score_each(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored,
+                    uint32_t shift, const uint32_t *variants, xoe_scratch *t, double *out)
 {
     const xoe_scheme_ops *ops = xoe_scheme_find(p->scheme);
     uint32_t k = (uint32_t)ops->n_words, tag = xoe_prf_tag(p->scheme, p->width);

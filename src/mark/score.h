@@ -14,12 +14,14 @@ typedef struct xoe_scratch {
     uint64_t words[XOE_SCORE_CHUNK * XOE_WORDS_MAX];
 } xoe_scratch;
 
-/* sums[s]: total score under shift s, for all n_shifts. prf: keyed. weights: [scored->n] or NULL. */
+/* sums[s]: total score under shift s, for all n_shifts. prf: keyed. weights: [scored->n] or NULL.
+ */
 void xoe_score_sums(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored,
                     const double *weights, xoe_scratch *t, double *sums);
-/* out[i]: score of scored position i under one shift. variants: [scored->n] of the payload, or NULL. */
-void xoe_score_each(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored, uint32_t shift,
-                    const uint32_t *variants, xoe_scratch *t, double *out);
+/* out[i]: score of scored position i under one shift. variants: [scored->n] of the payload, or
+ * NULL. */
+void xoe_score_each(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored,
+                    uint32_t shift, const uint32_t *variants, xoe_scratch *t, double *out);
 
 /* What one shift's payload looks like. */
 typedef struct xoe_decoded {
@@ -40,11 +42,12 @@ typedef struct xoe_places {
 
 /* Errors: XOE_ENOMEM. */
 xoe_err xoe_places_build(xoe_places *out, xoe_prf *prf, const xoe_mark_params *p,
-                         const xoe_scored *scored, const double *weights, xoe_scratch *t, xoe_error *e);
+                         const xoe_scored *scored, const double *weights, xoe_scratch *t,
+                         xoe_error *e);
 void xoe_places_free(xoe_places *pl); /* wipes */
 /* out: [n_shifts]. */
-void xoe_payload_decode(xoe_prf *prf, const xoe_mark_params *p, const xoe_places *pl, xoe_scratch *t,
-                        xoe_decoded *out);
+void xoe_payload_decode(xoe_prf *prf, const xoe_mark_params *p, const xoe_places *pl,
+                        xoe_scratch *t, xoe_decoded *out);
 /* variants[i] of scored position i under a payload. */
 void xoe_payload_variants(const xoe_mark_params *p, const xoe_places *pl, uint64_t payload,
                           uint32_t *variants);

@@ -21,7 +21,8 @@ enum { MIN_PART = 8, JOIN_GAP = 8 };
 /* Lengths in turn: 32, 45, 64, 90, … ≤ n. Returns 0 after the last. */
 static size_t next_length(size_t length, size_t n)
 {
-    size_t next = length == 0 ? XOE_SPAN_MIN : (size_t)((double)length * 1.41421356237309504880 + 0.5);
+    size_t next =
+        length == 0 ? XOE_SPAN_MIN : (size_t)((double)length * 1.41421356237309504880 + 0.5);
     return next <= n ? next : 0;
 }
 

@@ -8,8 +8,8 @@ enum { XOE_SPAN_MIN = 32 }; /* scored tokens of the shortest window */
 
 /* Windows of the cover of n scored positions; 0 when n < XOE_SPAN_MIN. */
 size_t xoe_spans_n_windows(size_t n);
-/* ln of the smallest window p-value, uncorrected; 0 when there is no window. prefix: [n + 1] running
- * sums of scores, prefix[0] = 0. */
+/* ln of the smallest window p-value, uncorrected; 0 when there is no window. prefix: [n + 1]
+ * running sums of scores, prefix[0] = 0. */
 double xoe_spans_best(const xoe_mark_params *p, const double *prefix, size_t n);
 
 /* A part of the scored positions, and ln p of the window that found it, uncorrected. */

@@ -21,8 +21,8 @@ struct sums {
     double all, ones, squares; /* Σp, Σ g·p, Σ p² */
 };
 
-/* Play one layer with the sums of what enters it, and take the sums of what leaves it for the next. No
- * branch and four chains of additions, so that the processor overlaps them. */
+/* Play one layer with the sums of what enters it, and take the sums of what leaves it for the next.
+ * No branch and four chains of additions, so that the processor overlaps them. */
 static struct sums play(xoe_step *step, int layer, double ones)
 {
     struct sums s[4] = {{0, 0, 0}};

@@ -33,7 +33,8 @@ static inline double mt_num(const json_t *o, const char *k)
 /* Integers of 2^63 and more are strings in the vectors. */
 static inline uint64_t mt_u64(const json_t *v)
 {
-    return json_is_string(v) ? strtoull(json_string_value(v), NULL, 10) : (uint64_t)json_integer_value(v);
+    return json_is_string(v) ? strtoull(json_string_value(v), NULL, 10)
+                             : (uint64_t)json_integer_value(v);
 }
 static inline int mt_tokens(json_t *a, int32_t *out)
 {
@@ -67,7 +68,8 @@ static inline void mt_cands(xoe_cand *c, int n, double z, int32_t last, int voca
 }
 
 /* n tokens written under a key by the toy model (or freely, m == NULL). Returns Σ expected. */
-static inline double mt_write(xoe_marker *m, int32_t *out, size_t n, int n_cands, double z, xoe_rng *rng)
+static inline double mt_write(xoe_marker *m, int32_t *out, size_t n, int n_cands, double z,
+                              xoe_rng *rng)
 {
     xoe_cand c[1024];
     double expected = 0;

@@ -1,11 +1,13 @@
 /* The round trip: what a marker writes, the detector finds; what it did not write, it does not. */
 #include "marktest.h"
+#include <pthread.h>
 #include "base/mem.h"
 #include "mark/stats.h"
 
 enum { N = 200 };
 
-static void write_text(const xoe_mark_params *p, uint64_t key_n, uint32_t shift, int32_t *out, size_t n)
+static void write_text(const xoe_mark_params *p, uint64_t key_n, uint32_t shift, int32_t *out,
+                       size_t n)
 {
     uint8_t key[32];
     xoe_marker *m;
@@ -17,11 +19,13 @@ static void write_text(const xoe_mark_params *p, uint64_t key_n, uint32_t shift,
     xoe_marker_close(m);
 }
 
-static void detect(const xoe_mark_params *p, uint64_t key_n, const int32_t *t, size_t n, xoe_verdict *v)
+static void detect(const xoe_mark_params *p, uint64_t key_n, const int32_t *t, size_t n,
+                   xoe_verdict *v)
 {
     uint8_t key[1][32];
     mt_key(key[0], key_n);
-    assert_int_equal(xoe_detect_tokens(p, (const uint8_t(*)[32])key, 1, t, n, NULL, v, NULL), XOE_OK);
+    assert_int_equal(xoe_detect_tokens(p, (const uint8_t(*)[32])key, 1, t, n, NULL, v, NULL),
+                     XOE_OK);
 }
 
 static void test_round_trip(void **s)
@@ -66,7 +70,8 @@ static void test_best_key(void **s)
         p[i].width = 1 + i % 4;
     }
     write_text(&p[37], 37, 2, t, N);
-    assert_int_equal(xoe_detect_tokens(p, (const uint8_t(*)[32])keys, K, t, N, NULL, &v, NULL), XOE_OK);
+    assert_int_equal(xoe_detect_tokens(p, (const uint8_t(*)[32])keys, K, t, N, NULL, &v, NULL),
+                     XOE_OK);
     assert_int_equal(v.key_index, 37);
     assert_int_equal(v.shift, 2);
     detect(&p[37], 37, t, N, &one);
@@ -144,7 +149,8 @@ static void test_in_step(void **s)
             continue;
         }
         xoe_marker_pick(m, c, 50, t, i, mt_uniform, &rng, &pick);
-        xoe_marker_pick(m, c, 50, t, i, mt_uniform, &rng, &again); /* as after a grammar's refusal */
+        xoe_marker_pick(m, c, 50, t, i, mt_uniform, &rng,
+                        &again); /* as after a grammar's refusal */
         if (pick.marked) assert_int_equal(pick.index, again.index);
         assert_int_equal(pick.marked, again.marked);
         n_marked += pick.marked;
@@ -193,6 +199,35 @@ static void test_errors(void **s)
     assert_int_equal(xoe_scheme_parse("no-such", &sc, &e), XOE_EINVAL);
     assert_string_equal(xoe_scheme_name(XOE_SCHEME_DUAL), "dual-gumbel");
     assert_null(xoe_scheme_name((xoe_scheme)99));
+}
+
+/* One detector, many threads: everything lives in the call (ThreadSanitizer looks on). */
+static void *detect_often(void *tokens)
+{
+    xoe_mark_params p = XOE_MARK_PARAMS_INIT;
+    for (int i = 0; i < 50; i++) {
+        xoe_verdict v;
+        detect(&p, 8, tokens, N, &v);
+        if (!v.detected) return NULL;
+        xoe_verdict_clear(&v);
+    }
+    return tokens;
+}
+
+static void test_threads(void **s)
+{
+    (void)s;
+    int32_t t[N];
+    pthread_t th[4];
+    void *done;
+    xoe_mark_params p = XOE_MARK_PARAMS_INIT;
+    write_text(&p, 8, 2, t, N);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&th[i], NULL, detect_often, t), 0);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(th[i], &done), 0);
+        assert_ptr_equal(done, t);
+    }
 }
 
 /* Every allocation of ours fails once: an error, nothing leaked. */
@@ -245,9 +280,11 @@ static void test_no_memory(void **s)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_best_key), cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_repetition), cmocka_unit_test(test_too_short), cmocka_unit_test(test_in_step),
-        cmocka_unit_test(test_errors),     cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_best_key),
+        cmocka_unit_test(test_cut),        cmocka_unit_test(test_repetition),
+        cmocka_unit_test(test_too_short),  cmocka_unit_test(test_in_step),
+        cmocka_unit_test(test_errors),     cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,9 @@ static xoe_verdict detect(const xoe_interop_params *p, const int32_t *t, size_t 
 
 static xoe_dedup dedup_of(const char *name)
 {
-    return strcmp(name, "v1") == 0 ? XOE_DEDUP_CONTEXT : strcmp(name, "v2") == 0 ? XOE_DEDUP_PAIR : XOE_DEDUP_NONE;
+    return strcmp(name, "v1") == 0   ? XOE_DEDUP_CONTEXT
+           : strcmp(name, "v2") == 0 ? XOE_DEDUP_PAIR
+                                     : XOE_DEDUP_NONE;
 }
 
 /* The peer's binomial mid-p, from our exact tails. */
@@ -41,37 +43,49 @@ static void test_textseal_detect(void **s)
     json_t *d = mt_vectors("textseal_detect.json"), *c, *x;
     int32_t t[256];
     size_t n = (size_t)mt_tokens(json_object_get(d, "tokens"), t), i, k;
-    json_array_foreach(json_object_get(d, "cases"), i, c) {
+    json_array_foreach(json_object_get(d, "cases"), i, c)
+    {
         char name[64];
         double sum, want_p = mt_num(c, "p_value");
-        xoe_interop_params p = {.key = (uint64_t)mt_num(c, "secret_key"), .width = (int)mt_num(c, "ngram"),
-                                .gamma = mt_num(c, "gamma"), .depth = (int)mt_num(c, "depth"),
-                                .dedup = dedup_of(json_string_value(json_object_get(c, "scoring_method")))};
-        snprintf(name, sizeof name, "textseal-%s", json_string_value(json_object_get(c, "watermark_type")));
+        xoe_interop_params p = {
+            .key = (uint64_t)mt_num(c, "secret_key"),
+            .width = (int)mt_num(c, "ngram"),
+            .gamma = mt_num(c, "gamma"),
+            .depth = (int)mt_num(c, "depth"),
+            .dedup = dedup_of(json_string_value(json_object_get(c, "scoring_method")))};
+        snprintf(name, sizeof name, "textseal-%s",
+                 json_string_value(json_object_get(c, "watermark_type")));
         assert_int_equal(xoe_interop_parse(name, &p.kind, NULL), XOE_OK);
         xoe_verdict v = detect(&p, t, n, &sum);
         assert_int_equal(v.n_scored, (size_t)mt_num(c, "n_scored"));
         mt_close(sum, mt_num(c, "score"), 1e-6, name);
-        json_array_foreach(json_object_get(c, "mask"), k, x)
-            assert_int_equal(!isnan(v.token_scores[(size_t)p.width + 1 + k]), json_integer_value(x));
+        json_array_foreach(json_object_get(c, "mask"), k, x) assert_int_equal(
+            !isnan(v.token_scores[(size_t)p.width + 1 + k]), json_integer_value(x));
         size_t at = (size_t)p.width + 1;
-        json_array_foreach(json_object_get(c, "scores_first8"), k, x) {
+        json_array_foreach(json_object_get(c, "scores_first8"), k, x)
+        {
             while (isnan(v.token_scores[at]))
                 at++;
             double want = json_number_value(x), got = (double)v.token_scores[at++];
-            if (fabs(got - want) > 2e-6 * (1 + want)) fail_msg("%s score %zu: %.9g, want %.9g", name, k, got, want);
+            if (fabs(got - want) > 2e-6 * (1 + want))
+                fail_msg("%s score %zu: %.9g, want %.9g", name, k, got, want);
         }
         if (p.kind == XOE_INTEROP_TEXTSEAL_GUMBEL) mt_close(v.p_value, want_p, 1e-5, "gamma p");
-        if (p.kind == XOE_INTEROP_TEXTSEAL_GREEN) mt_close(mid_p(v.n_scored, (size_t)sum, 0.5), want_p, 1e-9, "mid-p");
+        if (p.kind == XOE_INTEROP_TEXTSEAL_GREEN)
+            mt_close(mid_p(v.n_scored, (size_t)sum, 0.5), want_p, 1e-9, "mid-p");
         if (p.kind == XOE_INTEROP_TEXTSEAL_SYNTHID)
             mt_close(mid_p(v.n_scored * 30, (size_t)sum, 0.5), want_p, 1e-9, "mid-p");
-        if (p.kind == XOE_INTEROP_TEXTSEAL_SYNTHID_WEIGHTED) assert_true(v.p_value >= want_p * 0.99);
-        if (p.kind == XOE_INTEROP_TEXTSEAL_GREEN) /* ours is the whole probability, of the hash's own share */
-            mt_close(v.p_value, exp(xoe_ln_binom_tail(v.n_scored, (size_t)sum, 4096.0 / 8191)), 1e-9, "exact p");
+        if (p.kind == XOE_INTEROP_TEXTSEAL_SYNTHID_WEIGHTED)
+            assert_true(v.p_value >= want_p * 0.99);
+        if (p.kind ==
+            XOE_INTEROP_TEXTSEAL_GREEN) /* ours is the whole probability, of the hash's own share */
+            mt_close(v.p_value, exp(xoe_ln_binom_tail(v.n_scored, (size_t)sum, 4096.0 / 8191)),
+                     1e-9, "exact p");
         xoe_verdict_clear(&v);
     }
     assert_int_equal(i, 36);
-    json_array_foreach(json_object_get(d, "pvalue_grid"), i, c) {
+    json_array_foreach(json_object_get(d, "pvalue_grid"), i, c)
+    {
         const char *type = json_string_value(json_object_get(c, "type"));
         double want = json_number_value(json_object_get(c, "p"));
         size_t m = (size_t)mt_num(c, "n");
@@ -81,7 +95,8 @@ static void test_textseal_detect(void **s)
         else if (strcmp(type, "greenlist") == 0)
             mt_close(mid_p(m, (size_t)mt_num(c, "score"), mt_num(c, "gamma")), want, 1e-9, "green");
         else if (strcmp(type, "synthid") == 0)
-            mt_close(mid_p(m * (size_t)mt_num(c, "depth"), (size_t)mt_num(c, "score"), 0.5), want, 1e-9, "synthid");
+            mt_close(mid_p(m * (size_t)mt_num(c, "depth"), (size_t)mt_num(c, "score"), 0.5), want,
+                     1e-9, "synthid");
     }
     json_decref(d);
 }
@@ -89,20 +104,25 @@ static void test_textseal_detect(void **s)
 static void test_textseal_dual(void **s)
 {
     (void)s;
-    json_t *d = mt_vectors("textseal_dualkey_formula.json"), *tok = mt_vectors("textseal_detect.json"), *c;
+    json_t *d = mt_vectors("textseal_dualkey_formula.json"),
+           *tok = mt_vectors("textseal_detect.json"), *c;
     int32_t t[256];
     size_t n = (size_t)mt_tokens(json_object_get(tok, "tokens"), t), i;
-    json_array_foreach(json_object_get(d, "cases"), i, c) {
+    json_array_foreach(json_object_get(d, "cases"), i, c)
+    {
         double sum, alpha = mt_num(c, "mixing_alpha");
-        xoe_interop_params p = {.kind = XOE_INTEROP_TEXTSEAL_DUAL, .key = (uint64_t)mt_num(c, "key_a"),
-                                .key_b = (uint64_t)mt_num(c, "key_b"), .width = (int)mt_num(c, "ngram"),
+        xoe_interop_params p = {.kind = XOE_INTEROP_TEXTSEAL_DUAL,
+                                .key = (uint64_t)mt_num(c, "key_a"),
+                                .key_b = (uint64_t)mt_num(c, "key_b"),
+                                .width = (int)mt_num(c, "ngram"),
                                 .alpha = alpha,
                                 .dedup = dedup_of(json_string_value(json_object_get(c, "dedup")))};
         xoe_verdict v = detect(&p, t, n, &sum);
         assert_int_equal(v.n_scored, (size_t)mt_num(c, "n"));
         mt_close(sum, mt_num(c, "score"), 1e-6, "dual score");
         if (alpha == 0.5) mt_close(v.p_value, mt_num(c, "p"), 1e-4, "dual p");
-        if (alpha != 0.5) assert_true(v.p_value >= mt_num(c, "p")); /* a bound, where theirs is a fit */
+        if (alpha != 0.5)
+            assert_true(v.p_value >= mt_num(c, "p")); /* a bound, where theirs is a fit */
         xoe_verdict_clear(&v);
     }
     assert_int_equal(i, 18);
@@ -111,7 +131,8 @@ static void test_textseal_dual(void **s)
 }
 
 /* softmax(logits / temperature), then top-p as TextSeal cuts it; sorted falling. */
-static size_t softmax_top_p(const double *logits, size_t n, double temperature, double top_p, xoe_cand *out)
+static size_t softmax_top_p(const double *logits, size_t n, double temperature, double top_p,
+                            xoe_cand *out)
 {
     double top = -INFINITY, total = 0, seen = 0;
     size_t kept = 0;
@@ -145,23 +166,29 @@ static void test_textseal_generate(void **s)
     mt_tokens(json_object_get(d, "window"), window);
     json_array_foreach(json_object_get(d, "logits"), k, x) logits[k] = json_number_value(x);
     assert_int_equal(k, 64);
-    json_array_foreach(json_object_get(d, "cases"), i, c) {
+    json_array_foreach(json_object_get(d, "cases"), i, c)
+    {
         char name[64];
         const json_t *q = json_object_get(c, "params");
         bool before = json_is_false(json_object_get(q, "after_topp"));
-        xoe_interop_params p = {.key = (uint64_t)mt_num(d, "secret_key"), .width = 2,
+        xoe_interop_params p = {.key = (uint64_t)mt_num(d, "secret_key"),
+                                .width = 2,
                                 .alpha = json_number_value(json_object_get(q, "alpha")),
                                 .depth = (int)json_number_value(json_object_get(q, "depth"))};
-        snprintf(name, sizeof name, "textseal-%s", json_string_value(json_object_get(c, "watermark_type")));
+        snprintf(name, sizeof name, "textseal-%s",
+                 json_string_value(json_object_get(c, "watermark_type")));
         assert_int_equal(xoe_interop_parse(name, &p.kind, NULL), XOE_OK);
         xoe_interop *h = open_it(&p);
         xoe_cand cands[64];
         double probs[64], got[64] = {0}, total = 0, lg[64];
         xoe_pick pick;
         bool morph = p.kind == XOE_INTEROP_TEXTSEAL_MORPHMARK;
-        if (before) { /* bias on the logits, then temperature and top-p: as TextSeal's other order */
+        if (before) { /* bias on the logits, then temperature and top-p: as TextSeal's other order
+                       */
             size_t n = softmax_top_p(logits, 64, 1, 1, cands);
-            assert_int_equal(xoe_interop_pick(h, cands, n, window, 2, mt_uniform, &rng, &pick, probs, NULL), XOE_OK);
+            assert_int_equal(
+                xoe_interop_pick(h, cands, n, window, 2, mt_uniform, &rng, &pick, probs, NULL),
+                XOE_OK);
             for (size_t j = 0; j < n; j++)
                 lg[cands[j].id] = log(probs[j]);
             n = softmax_top_p(lg, 64, temperature, top_p, cands);
@@ -171,7 +198,9 @@ static void test_textseal_generate(void **s)
                 got[cands[j].id] = probs[j];
         } else {
             size_t n = softmax_top_p(logits, 64, temperature, morph ? 1 : top_p, cands);
-            assert_int_equal(xoe_interop_pick(h, cands, n, window, 2, mt_uniform, &rng, &pick, probs, NULL), XOE_OK);
+            assert_int_equal(
+                xoe_interop_pick(h, cands, n, window, 2, mt_uniform, &rng, &pick, probs, NULL),
+                XOE_OK);
             assert_true(pick.marked);
             if (morph) { /* marks, then cuts */
                 for (size_t j = 0; j < n; j++)
@@ -184,12 +213,15 @@ static void test_textseal_generate(void **s)
                 got[cands[j].id] = probs[j];
         }
         if (json_is_integer(json_object_get(c, "chosen_token")))
-            assert_int_equal(cands[pick.index].id, json_integer_value(json_object_get(c, "chosen_token")));
+            assert_int_equal(cands[pick.index].id,
+                             json_integer_value(json_object_get(c, "chosen_token")));
         for (size_t j = 0; j < 64; j++)
             total += got[j];
-        json_array_foreach(json_object_get(c, "probs"), k, x) {
+        json_array_foreach(json_object_get(c, "probs"), k, x)
+        {
             double want = json_number_value(x);
-            if (fabs(got[k] / total - want) > 2e-5) fail_msg("%s: p[%zu] %.7g, want %.7g", name, k, got[k] / total, want);
+            if (fabs(got[k] / total - want) > 2e-5)
+                fail_msg("%s: p[%zu] %.7g, want %.7g", name, k, got[k] / total, want);
         }
         xoe_interop_close(h);
     }
@@ -203,15 +235,19 @@ static void test_vllm(void **s)
     json_t *d = mt_vectors("vllm_gumbel_philox.json"), *c;
     int32_t all[256], own[256];
     size_t n_all = (size_t)mt_tokens(json_object_get(d, "detect_tokens"), all), i;
-    json_array_foreach(json_object_get(d, "detect"), i, c) {
+    json_array_foreach(json_object_get(d, "detect"), i, c)
+    {
         double sum, want_p = mt_num(c, "p");
         bool dual = strcmp(json_string_value(json_object_get(c, "alg")), "gumbel") != 0;
         double alpha = json_number_value(json_object_get(c, "alpha"));
         json_t *tokens = json_object_get(c, "tokens");
         size_t n = tokens ? (size_t)mt_tokens(tokens, own) : n_all;
         xoe_interop_params p = {.kind = dual ? XOE_INTEROP_VLLM_DUAL : XOE_INTEROP_VLLM_GUMBEL,
-                                .key = mt_u64(json_object_get(c, "key")), .alpha = dual ? 1 - alpha : 0,
-                                .dedup = json_is_false(json_object_get(c, "dedup")) ? XOE_DEDUP_NONE : XOE_DEDUP_CONTEXT};
+                                .key = mt_u64(json_object_get(c, "key")),
+                                .alpha = dual ? 1 - alpha : 0,
+                                .dedup = json_is_false(json_object_get(c, "dedup"))
+                                             ? XOE_DEDUP_NONE
+                                             : XOE_DEDUP_CONTEXT};
         xoe_verdict v = detect(&p, tokens ? own : all, n, &sum);
         assert_int_equal(v.n_scored, (size_t)mt_num(c, "n"));
         mt_close(sum, mt_num(c, "score"), 1e-6, "vllm score");
@@ -230,15 +266,20 @@ static void test_sglang(void **s)
     json_t *d = mt_vectors("sglang_gumbel.json"), *c;
     int32_t t[256];
     size_t n = (size_t)mt_tokens(json_object_get(d, "tokens"), t), i, n_cases = 0;
-    json_array_foreach(json_object_get(d, "detect"), i, c) {
+    json_array_foreach(json_object_get(d, "detect"), i, c)
+    {
         double sum;
         json_t *b = json_object_get(c, "key_b"), *mix = json_object_get(c, "mixing_probability");
-        json_t *want = json_object_get(c, "combined"), *window = json_object_get(c, "context_window");
-        if (json_array_size(json_object_get(c, "prompt"))) continue; /* the prompt is not known to us */
-        xoe_interop_params p = {.kind = b ? XOE_INTEROP_SGLANG_DUAL : XOE_INTEROP_SGLANG_GUMBEL,
-                                .key = strtoull(json_string_value(json_object_get(c, "key")), NULL, 16),
-                                .key_b = b ? strtoull(json_string_value(b), NULL, 16) : 0,
-                                .width = (int)json_integer_value(window), .alpha = json_number_value(mix)};
+        json_t *want = json_object_get(c, "combined"),
+               *window = json_object_get(c, "context_window");
+        if (json_array_size(json_object_get(c, "prompt")))
+            continue; /* the prompt is not known to us */
+        xoe_interop_params p = {
+            .kind = b ? XOE_INTEROP_SGLANG_DUAL : XOE_INTEROP_SGLANG_GUMBEL,
+            .key = strtoull(json_string_value(json_object_get(c, "key")), NULL, 16),
+            .key_b = b ? strtoull(json_string_value(b), NULL, 16) : 0,
+            .width = (int)json_integer_value(window),
+            .alpha = json_number_value(mix)};
         xoe_verdict v = detect(&p, t, n, &sum);
         assert_int_equal(v.n_scored, (size_t)mt_num(want, "n"));
         mt_close(sum, mt_num(want, "score"), 1e-12, "sglang score");
@@ -248,7 +289,8 @@ static void test_sglang(void **s)
     }
     assert_int_equal(n_cases, 4);
     json_array_foreach(json_object_get(d, "gamma_logsf"), i, c)
-        mt_close(xoe_ln_gamma_tail((size_t)mt_num(c, "shape"), mt_num(c, "score")), mt_num(c, "log_p"), 1e-6, "tail"); /* theirs cancels digits */
+        mt_close(xoe_ln_gamma_tail((size_t)mt_num(c, "shape"), mt_num(c, "score")),
+                 mt_num(c, "log_p"), 1e-6, "tail"); /* theirs cancels digits */
     json_decref(d);
 }
 
@@ -289,16 +331,21 @@ static void test_hf_synthid(void **s)
     double gain;
     xoe_rng rng;
     xoe_rng_seed(&rng, 1);
-    xoe_mark_params mp = {.scheme = XOE_SCHEME_SYNTHID, .depth = (int)json_array_size(json_array_get(g, 0))};
+    xoe_mark_params mp = {.scheme = XOE_SCHEME_SYNTHID,
+                          .depth = (int)json_array_size(json_array_get(g, 0))};
     for (k = 0; k < n_cands; k++)
         for (int layer = 0; layer < mp.depth; layer++)
-            words[k] |= (uint64_t)json_integer_value(json_array_get(json_array_get(g, k), (size_t)layer)) << layer;
+            words[k] |=
+                (uint64_t)json_integer_value(json_array_get(json_array_get(g, k), (size_t)layer))
+                << layer;
     xoe_step step = {&mp, probs, words, order, n_cands, mt_uniform, &rng};
     xoe_scheme_synthid.pick(&step, &gain);
-    json_array_foreach(json_object_get(u, "log_probs_out"), j, x) {
+    json_array_foreach(json_object_get(u, "log_probs_out"), j, x)
+    {
         double want = json_number_value(x);
         if (want < -1e30 && probs[j] < 1e-12) continue; /* 1 − G is 0 in their single precision */
-        if (fabs(log(probs[j]) - want) > 2e-4 * (5 - want)) fail_msg("log p[%zu] %g, want %g", j, log(probs[j]), want);
+        if (fabs(log(probs[j]) - want) > 2e-4 * (5 - want))
+            fail_msg("log p[%zu] %g, want %g", j, log(probs[j]), want);
     }
     json_decref(d);
 }
@@ -308,12 +355,15 @@ static void test_hf_greenlist(void **s)
     (void)s;
     json_t *d = mt_vectors("hf_greenlist.json"), *c, *x;
     size_t i, k;
-    json_array_foreach(json_object_get(d, "cases"), i, c) {
+    json_array_foreach(json_object_get(d, "cases"), i, c)
+    {
         bool self = strcmp(json_string_value(json_object_get(c, "scheme")), "selfhash") == 0;
         int n_vocab = (int)mt_num(c, "vocab");
         xoe_interop_params p = {.kind = self ? XOE_INTEROP_HF_GREEN_SELFHASH : XOE_INTEROP_HF_GREEN,
-                                .key = (uint64_t)mt_num(c, "hash_key"), .gamma = mt_num(c, "gamma"),
-                                .width = (int)mt_num(c, "context_width"), .n_vocab = n_vocab};
+                                .key = (uint64_t)mt_num(c, "hash_key"),
+                                .gamma = mt_num(c, "gamma"),
+                                .width = (int)mt_num(c, "context_width"),
+                                .n_vocab = n_vocab};
         int32_t t[16];
         size_t n_prefix = (size_t)mt_tokens(json_object_get(c, "prefix"), t);
         xoe_interop *h = open_it(&p);
@@ -328,8 +378,8 @@ static void test_hf_greenlist(void **s)
             xoe_rng_seed(&rng, 1);
             for (int v = 0; v < n_vocab; v++)
                 cands[v] = (xoe_cand){v, 1.0f / (float)n_vocab};
-            assert_int_equal(xoe_interop_pick(h, cands, (size_t)n_vocab, t, n_prefix, mt_uniform, &rng, &pick, probs,
-                                              NULL),
+            assert_int_equal(xoe_interop_pick(h, cands, (size_t)n_vocab, t, n_prefix, mt_uniform,
+                                              &rng, &pick, probs, NULL),
                              XOE_OK);
             for (int v = 0; v < n_vocab; v++)
                 if (probs[v] > 3.0 / n_vocab) list[n_green++] = v;
@@ -341,9 +391,11 @@ static void test_hf_greenlist(void **s)
             free(list);
         }
         /* the detector, token by token */
-        size_t at = self ? n_prefix - 1 : n_prefix; /* selfhash: the list belongs to the prefix's last */
+        size_t at =
+            self ? n_prefix - 1 : n_prefix; /* selfhash: the list belongs to the prefix's last */
         int32_t last = self ? t[at] : 0, n_checked = 0;
-        json_array_foreach(json_object_get(c, "green_sorted_first20"), k, x) {
+        json_array_foreach(json_object_get(c, "green_sorted_first20"), k, x)
+        {
             int32_t id = (int32_t)json_integer_value(x);
             xoe_verdict v;
             if (self && id != last) continue;
@@ -352,8 +404,9 @@ static void test_hf_greenlist(void **s)
             assert_true(v.token_scores[at] == 1);
             xoe_verdict_clear(&v);
             n_checked++;
-            if (!self && id > 0 && k && json_integer_value(json_array_get(json_object_get(c, "green_sorted_first20"),
-                                                                          k - 1)) != id - 1) {
+            if (!self && id > 0 && k &&
+                json_integer_value(
+                    json_array_get(json_object_get(c, "green_sorted_first20"), k - 1)) != id - 1) {
                 t[at] = id - 1; /* between two green ones: red */
                 assert_int_equal(xoe_interop_detect(h, t, at + 1, 0, &v, NULL, NULL), XOE_OK);
                 assert_true(v.token_scores[at] == 0);
@@ -375,9 +428,14 @@ static void test_round_trip(void **s)
         enum { N = 300 };
         int32_t t[N];
         xoe_rng rng;
-        xoe_interop_params p = {.kind = (xoe_interop_kind)kind, .key = 123457, .key_b = 98765, .n_vocab = 5000, .depth = 30};
+        xoe_interop_params p = {.kind = (xoe_interop_kind)kind,
+                                .key = 123457,
+                                .key_b = 98765,
+                                .n_vocab = 5000,
+                                .depth = 30};
         if (kind == XOE_INTEROP_HF_GREEN_SELFHASH) p.width = 2;
-        if (kind == XOE_INTEROP_TEXTSEAL_SYNTHID || kind == XOE_INTEROP_TEXTSEAL_SYNTHID_WEIGHTED) p.depth = 8;
+        if (kind == XOE_INTEROP_TEXTSEAL_SYNTHID || kind == XOE_INTEROP_TEXTSEAL_SYNTHID_WEIGHTED)
+            p.depth = 8;
         for (int i = 0; i < 30; i++)
             p.keys[i] = 1000003 * (i + 7) % 65521;
         xoe_interop *h = open_it(&p);
@@ -386,19 +444,22 @@ static void test_round_trip(void **s)
             xoe_cand c[30];
             xoe_pick pick;
             mt_cands(c, 30, 0.7, i ? t[i - 1] : 17, 5000);
-            assert_int_equal(xoe_interop_pick(h, c, 30, t, i, mt_uniform, &rng, &pick, NULL, NULL), XOE_OK);
+            assert_int_equal(xoe_interop_pick(h, c, 30, t, i, mt_uniform, &rng, &pick, NULL, NULL),
+                             XOE_OK);
             t[i] = c[pick.index].id;
         }
         xoe_interop_close(h);
         xoe_verdict v = detect(&p, t, N, NULL);
-        if (!v.detected || !v.can_carry) fail_msg("%s: log10 p %g", xoe_interop_name(p.kind), v.log10_p);
+        if (!v.detected || !v.can_carry)
+            fail_msg("%s: log10 p %g", xoe_interop_name(p.kind), v.log10_p);
         xoe_verdict_clear(&v);
         p.key += 11;
         p.key_b += 13;
         for (int i = 0; i < 30; i++)
             p.keys[i] += 17 * (i + 1);
         v = detect(&p, t, N, NULL);
-        if (v.detected) fail_msg("%s: another key, log10 p %g", xoe_interop_name(p.kind), v.log10_p);
+        if (v.detected)
+            fail_msg("%s: another key, log10 p %g", xoe_interop_name(p.kind), v.log10_p);
         xoe_verdict_clear(&v);
     }
 }
@@ -423,14 +484,17 @@ static void test_errors(void **s)
     p = (xoe_interop_params){.kind = XOE_INTEROP_HF_SYNTHID};
     assert_int_equal(xoe_interop_open(&h, &p, &e), XOE_EINVAL);
     assert_string_equal(e.param, "depth");
-    p = (xoe_interop_params){.kind = XOE_INTEROP_VLLM_GUMBEL, .depth = 65}; /* checked though unused */
+    p = (xoe_interop_params){.kind = XOE_INTEROP_VLLM_GUMBEL,
+                             .depth = 65}; /* checked though unused */
     assert_int_equal(xoe_interop_open(&h, &p, &e), XOE_EINVAL);
     assert_string_equal(e.param, "depth");
     assert_int_equal(xoe_interop_parse("markllm", &k, &e), XOE_EINVAL);
     for (int i = 0; i < 64; i++)
         t[i] = i * 7 % 31;
-    for (int kind = XOE_INTEROP_HF_SYNTHID; kind < XOE_INTEROP_KINDS; kind++) { /* no memory at any point */
-        p = (xoe_interop_params){.kind = (xoe_interop_kind)kind, .key = 9, .depth = 3, .n_vocab = 100};
+    for (int kind = XOE_INTEROP_HF_SYNTHID; kind < XOE_INTEROP_KINDS;
+         kind++) { /* no memory at any point */
+        p = (xoe_interop_params){
+            .kind = (xoe_interop_kind)kind, .key = 9, .depth = 3, .n_vocab = 100};
         for (long n = 1; n < 8; n++) {
             long live = xoe_mem_live();
             xoe_cand c[2] = {{1, 0.5f}, {2, 0.5f}};
@@ -454,9 +518,14 @@ static void test_errors(void **s)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_textseal_detect), cmocka_unit_test(test_textseal_dual),
-        cmocka_unit_test(test_textseal_generate), cmocka_unit_test(test_vllm), cmocka_unit_test(test_sglang),
-        cmocka_unit_test(test_hf_synthid), cmocka_unit_test(test_hf_greenlist), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_textseal_detect),
+        cmocka_unit_test(test_textseal_dual),
+        cmocka_unit_test(test_textseal_generate),
+        cmocka_unit_test(test_vllm),
+        cmocka_unit_test(test_sglang),
+        cmocka_unit_test(test_hf_synthid),
+        cmocka_unit_test(test_hf_greenlist),
+        cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

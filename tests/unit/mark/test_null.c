@@ -9,14 +9,15 @@ static void test_level(void **s)
     double limit = log(1e-3 / (NULL_WAYS * NULL_KINDS * NULL_LEVELS));
     for (int w = 0; w < NULL_WAYS; w++) {
         const null_way *way = &null_ways[w];
-        bool slow = way->params.payload_bits || way->keys > 1 || way->interop == 1 + XOE_INTEROP_HF_GREEN;
+        bool slow =
+            way->params.payload_bits || way->keys > 1 || way->interop == 1 + XOE_INTEROP_HF_GREEN;
         size_t n = slow ? 20 : 500, alarms[NULL_LEVELS];
         for (int kind = 0; kind < NULL_KINDS; kind++) {
             assert_int_equal(null_count(way, kind, n, 1000 + (uint64_t)w, alarms), 0);
             for (int l = 0; l < NULL_LEVELS; l++)
                 if (null_ln_excess(alarms[l], n, null_levels[l]) < limit)
-                    fail_msg("%s on %s: %zu of %zu at %g", way->name, null_kind_names[kind], alarms[l], n,
-                             null_levels[l]);
+                    fail_msg("%s on %s: %zu of %zu at %g", way->name, null_kind_names[kind],
+                             alarms[l], n, null_levels[l]);
         }
     }
 }
@@ -39,8 +40,9 @@ static void test_uniform(void **s)
             uint8_t key[1][32];
             for (int j = 0; j < 32; j++)
                 key[0][j] = (uint8_t)xoe_rng_u64(&r);
-            assert_int_equal(xoe_detect_tokens(&null_ways[ways[w]].params, (const uint8_t(*)[32])key, 1, t,
-                                               NULL_TOKENS, NULL, &v, NULL),
+            assert_int_equal(xoe_detect_tokens(&null_ways[ways[w]].params,
+                                               (const uint8_t(*)[32])key, 1, t, NULL_TOKENS, NULL,
+                                               &v, NULL),
                              XOE_OK);
             p[k] = v.p_value;
             xoe_verdict_clear(&v);

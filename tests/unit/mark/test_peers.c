@@ -7,18 +7,22 @@ static void test_textseal(void **s)
     (void)s;
     json_t *d = mt_vectors("textseal_prf.json"), *c;
     size_t i, k, n = 0;
-    json_array_foreach(json_object_get(d, "prf"), i, c) {
+    json_array_foreach(json_object_get(d, "prf"), i, c)
+    {
         int32_t w[16], t[16];
         int width = mt_tokens(json_object_get(c, "window"), w);
         int n_t = mt_tokens(json_object_get(c, "tokens"), t);
         int64_t key = json_integer_value(json_object_get(c, "secret_key"));
         for (k = 0; k < (size_t)n_t; k++, n++) {
             uint32_t h = xoe_textseal_hash(w, width, t[k], key);
-            assert_int_equal(h, json_integer_value(json_array_get(json_object_get(c, "hash_mod_8191"), k)));
+            assert_int_equal(
+                h, json_integer_value(json_array_get(json_object_get(c, "hash_mod_8191"), k)));
             float r = (float)h / 8191.0f;
             assert_true((double)r == json_number_value(json_array_get(json_object_get(c, "r"), k)));
-            assert_int_equal(r < 0.5f, json_integer_value(json_array_get(json_object_get(c, "green_gamma0_5"), k)));
-            assert_int_equal(r < 0.25f, json_integer_value(json_array_get(json_object_get(c, "green_gamma0_25"), k)));
+            assert_int_equal(r < 0.5f, json_integer_value(json_array_get(
+                                           json_object_get(c, "green_gamma0_5"), k)));
+            assert_int_equal(r < 0.25f, json_integer_value(json_array_get(
+                                            json_object_get(c, "green_gamma0_25"), k)));
         }
     }
     assert_true(n > 100);
@@ -30,7 +34,8 @@ static void test_vllm(void **s)
     (void)s;
     json_t *d = mt_vectors("vllm_gumbel_philox.json"), *c;
     size_t i, n = 0;
-    json_array_foreach(json_object_get(d, "prf"), i, c) {
+    json_array_foreach(json_object_get(d, "prf"), i, c)
+    {
         int32_t w[16], t[16];
         int width = mt_tokens(json_object_get(c, "context"), w);
         int n_t = mt_tokens(json_object_get(c, "tokens"), t);
@@ -38,8 +43,10 @@ static void test_vllm(void **s)
         xoe_philox state = xoe_vllm_context(key, w, width);
         for (int k = 0; k < n_t; k++, n++) {
             float u = (float)(((double)(xoe_vllm_word(key, &state, t[k]) >> 8) + 1) / 16777217.0);
-            double want = json_number_value(json_array_get(json_object_get(c, "uniform"), (size_t)k));
-            if (fabs((double)u - want) > 6e-8) fail_msg("context %zu token %d: %.9g, want %.9g", i, k, (double)u, want);
+            double want =
+                json_number_value(json_array_get(json_object_get(c, "uniform"), (size_t)k));
+            if (fabs((double)u - want) > 6e-8)
+                fail_msg("context %zu token %d: %.9g, want %.9g", i, k, (double)u, want);
         }
     }
     assert_true(n > 100);
@@ -53,7 +60,8 @@ static void test_sglang(void **s)
     (void)s;
     json_t *d = mt_vectors("sglang_gumbel.json"), *c;
     size_t i;
-    json_array_foreach(json_object_get(d, "hash"), i, c) {
+    json_array_foreach(json_object_get(d, "hash"), i, c)
+    {
         int32_t w[16];
         int width = mt_tokens(json_object_get(c, "context"), w);
         uint64_t key = mt_u64(json_object_get(c, "key"));
@@ -63,7 +71,8 @@ static void test_sglang(void **s)
         uint32_t h = xoe_sglang_word(key, context, token);
         assert_int_equal(h, json_integer_value(json_object_get(c, "token_hash")));
         assert_true(((double)h + 0.5) / 4294967296.0 == mt_num(c, "u"));
-        assert_int_equal(xoe_sglang_coin(key, 7, context), json_integer_value(json_object_get(c, "coin_with_key_b_7")));
+        assert_int_equal(xoe_sglang_coin(key, 7, context),
+                         json_integer_value(json_object_get(c, "coin_with_key_b_7")));
     }
     assert_int_equal(i, 12);
     json_decref(d);
@@ -95,10 +104,15 @@ static void test_synthid(void **s)
         for (k = 0; k < depth; k++) {
             uint64_t key = xoe_hf_hash(h, keys[k]);
             if (at < 7)
-                assert_true((int64_t)key == json_integer_value(json_array_get(json_array_get(
-                                                json_object_get(d, "ngram_keys_int64_first3"), (size_t)at - 4), k)));
-            assert_int_equal(bits[key % 65536], json_integer_value(json_array_get(
-                                                    json_array_get(json_object_get(d, "g_values"), (size_t)at - 4), k)));
+                assert_true((int64_t)key ==
+                            json_integer_value(json_array_get(
+                                json_array_get(json_object_get(d, "ngram_keys_int64_first3"),
+                                               (size_t)at - 4),
+                                k)));
+            assert_int_equal(
+                bits[key % 65536],
+                json_integer_value(json_array_get(
+                    json_array_get(json_object_get(d, "g_values"), (size_t)at - 4), k)));
         }
     }
     json_decref(d);

@@ -1,12 +1,13 @@
-/* Every scheme writes what the detector finds, scores what it promised, and, where it claims to leave
- * the text's distribution alone on average, does. */
+/* Every scheme writes what the detector finds, scores what it promised, and, where it claims to
+ * leave the text's distribution alone on average, does. */
 #include "marktest.h"
 #include "base/mem.h"
 #include "mark/scheme.h"
 #include "mark/stats.h"
 
-static const xoe_scheme all[] = {XOE_SCHEME_GUMBEL,    XOE_SCHEME_GREEN,    XOE_SCHEME_SYNTHID, XOE_SCHEME_DIPMARK,
-                                 XOE_SCHEME_MORPHMARK, XOE_SCHEME_WATERMAX, XOE_SCHEME_DUAL};
+static const xoe_scheme all[] = {XOE_SCHEME_GUMBEL,  XOE_SCHEME_GREEN,     XOE_SCHEME_SYNTHID,
+                                 XOE_SCHEME_DIPMARK, XOE_SCHEME_MORPHMARK, XOE_SCHEME_WATERMAX,
+                                 XOE_SCHEME_DUAL};
 enum { N_ALL = sizeof all / sizeof all[0], N = 400 };
 
 static xoe_mark_params params_of(xoe_scheme s)
@@ -16,7 +17,8 @@ static xoe_mark_params params_of(xoe_scheme s)
     return p;
 }
 
-static xoe_marker *open_marker(const xoe_mark_params *p, uint64_t key_n, uint32_t shift, uint64_t payload)
+static xoe_marker *open_marker(const xoe_mark_params *p, uint64_t key_n, uint32_t shift,
+                               uint64_t payload)
 {
     uint8_t key[32];
     xoe_marker *m;
@@ -76,7 +78,8 @@ static void test_found(void **s)
             mt_write(m, t, N, 50, 1.0, &rng);
         xoe_marker_close(m);
         detect(&p, 1, t, N, NULL, &v);
-        if (!v.detected || !v.can_carry) fail_msg("%s: log10 p %g", xoe_scheme_name(all[i]), v.log10_p);
+        if (!v.detected || !v.can_carry)
+            fail_msg("%s: log10 p %g", xoe_scheme_name(all[i]), v.log10_p);
         double chance = xoe_scheme_find(all[i])->chance(&p) / xoe_scheme_find(all[i])->unit(&p);
         assert_true(v.score > chance);
         assert_int_equal(isnan(v.green_fraction), !xoe_scheme_find(all[i])->has_green);
@@ -117,8 +120,8 @@ static void test_expected(void **s)
         }
         double sd = sqrt(squares);
         if (fabs(seen - expected) > 4 * sd)
-            fail_msg("%s: %g expected, %g seen, sd %g, n %zu", ops->n_words == 2 ? "dual" : xoe_scheme_name(all[i]),
-                     expected, seen, sd, n);
+            fail_msg("%s: %g expected, %g seen, sd %g, n %zu",
+                     ops->n_words == 2 ? "dual" : xoe_scheme_name(all[i]), expected, seen, sd, n);
         if (all[i] == XOE_SCHEME_GUMBEL) assert_true(fabs(seen / expected - 1) < 0.03);
     }
 }
@@ -127,7 +130,8 @@ static void test_expected(void **s)
 static void test_unbiased(void **s)
 {
     (void)s;
-    const xoe_scheme fair[] = {XOE_SCHEME_GUMBEL, XOE_SCHEME_SYNTHID, XOE_SCHEME_DIPMARK, XOE_SCHEME_DUAL};
+    const xoe_scheme fair[] = {XOE_SCHEME_GUMBEL, XOE_SCHEME_SYNTHID, XOE_SCHEME_DIPMARK,
+                               XOE_SCHEME_DUAL};
     const float prob[6] = {0.4f, 0.3f, 0.15f, 0.1f, 0.045f, 0.005f};
     enum { TRIALS = 40000 };
     for (int i = 0; i < 4; i++) {
@@ -152,7 +156,8 @@ static void test_unbiased(void **s)
         }
         for (int j = 0; j < 6; j++)
             chi2 += pow(count[j] - TRIALS * (double)prob[j], 2) / (TRIALS * (double)prob[j]);
-        if (chi2 > 35.9) fail_msg("%s: chi-square %g over 5 degrees", xoe_scheme_name(fair[i]), chi2);
+        if (chi2 > 35.9)
+            fail_msg("%s: chi-square %g over 5 degrees", xoe_scheme_name(fair[i]), chi2);
     }
 }
 
@@ -215,14 +220,16 @@ static void test_payload(void **s)
         xoe_verdict v;
         xoe_mark_params p = params_of(all[i]);
         xoe_detect_opts o = {.spans = true};
-        if (all[i] == XOE_SCHEME_WATERMAX || all[i] == XOE_SCHEME_MORPHMARK) continue; /* too faint here */
+        if (all[i] == XOE_SCHEME_WATERMAX || all[i] == XOE_SCHEME_MORPHMARK)
+            continue; /* too faint here */
         p.payload_bits = 8;
         xoe_rng_seed(&rng, 5);
         xoe_marker *m = open_marker(&p, 9, 0, 0xA5);
         mt_write(m, t, N, 50, 0.7, &rng);
         xoe_marker_close(m);
         detect(&p, 9, t, N, &o, &v);
-        if (v.payload != 0xA5) fail_msg("%s read %llx", xoe_scheme_name(all[i]), (unsigned long long)v.payload);
+        if (v.payload != 0xA5)
+            fail_msg("%s read %llx", xoe_scheme_name(all[i]), (unsigned long long)v.payload);
         xoe_verdict_clear(&v);
     }
 }
@@ -308,8 +315,8 @@ static void test_weights(void **s)
     }
 }
 
-/* The prediction before is what the detector says after; and weights by the model's own probabilities
- * are worth having. */
+/* The prediction before is what the detector says after; and weights by the model's own
+ * probabilities are worth having. */
 static void test_capacity(void **s)
 {
     (void)s;
@@ -349,10 +356,12 @@ static void test_capacity(void **s)
         xoe_verdict_clear(&v);
     }
     assert_true(fabs(seen / predicted - 1) < 0.15);
-    if (weighted > 1.2 * seen) fail_msg("weighted %g, plain %g, predicted %g", weighted, seen, predicted);
+    if (weighted > 1.2 * seen)
+        fail_msg("weighted %g, plain %g, predicted %g", weighted, seen, predicted);
     assert_true(xoe_mark_gain(1) == 0 && xoe_mark_gain(0) == 0);
     mt_close(xoe_mark_gain(0.5), 0.5, 1e-13, "H(2) - 1");
-    print_message("%g weighted, %g plain, %g predicted\n", weighted / 40, seen / 40, predicted / 40);
+    print_message("%g weighted, %g plain, %g predicted\n", weighted / 40, seen / 40,
+                  predicted / 40);
     xoe_mark_params p = params_of(XOE_SCHEME_GREEN);
     assert_int_equal(xoe_mark_predict(&p, 200, 1e9, 1, &log10_p, NULL), XOE_OK);
     mt_close(log10_p, 200 * log10(0.25), 1e-9, "all green");
@@ -436,9 +445,11 @@ static void test_no_memory(void **s)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_found),   cmocka_unit_test(test_expected),       cmocka_unit_test(test_unbiased),
-        cmocka_unit_test(test_payload), cmocka_unit_test(test_dual_alpha),     cmocka_unit_test(test_spans),
-        cmocka_unit_test(test_weights), cmocka_unit_test(test_capacity), cmocka_unit_test(test_odd_candidates), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_found),          cmocka_unit_test(test_expected),
+        cmocka_unit_test(test_unbiased),       cmocka_unit_test(test_payload),
+        cmocka_unit_test(test_dual_alpha),     cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_weights),        cmocka_unit_test(test_capacity),
+        cmocka_unit_test(test_odd_candidates), cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

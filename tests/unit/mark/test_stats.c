@@ -9,8 +9,8 @@ static void test_gamma(void **s)
     (void)s;
     json_t *c;
     size_t i;
-    json_array_foreach(json_object_get(v, "gamma_tail"), i, c)
-        mt_close(xoe_ln_gamma_tail((size_t)mt_num(c, "n"), mt_num(c, "s")), mt_num(c, "ln"), 1e-11, "gamma");
+    json_array_foreach(json_object_get(v, "gamma_tail"), i, c) mt_close(
+        xoe_ln_gamma_tail((size_t)mt_num(c, "n"), mt_num(c, "s")), mt_num(c, "ln"), 1e-11, "gamma");
     assert_true(i > 100);
     assert_true(xoe_ln_gamma_tail(5, 0) == 0);
     assert_true(xoe_ln_gamma_tail(5, NAN) == 0);
@@ -57,7 +57,8 @@ static void test_hypoexp(void **s)
     json_t *c, *w;
     size_t i, j;
     double weights[64];
-    json_array_foreach(json_object_get(v, "hypoexp"), i, c) {
+    json_array_foreach(json_object_get(v, "hypoexp"), i, c)
+    {
         json_t *a = json_object_get(c, "w");
         json_array_foreach(a, j, w) weights[j] = json_number_value(w);
         double got = xoe_ln_hypoexp_tail(weights, j, mt_num(c, "s")), want = mt_num(c, "ln");
@@ -107,8 +108,9 @@ static int unload(void **s)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gamma),    cmocka_unit_test(test_binom),   cmocka_unit_test(test_sidak),
-        cmocka_unit_test(test_harmonic), cmocka_unit_test(test_hypoexp), cmocka_unit_test(test_bernoulli),
+        cmocka_unit_test(test_gamma),   cmocka_unit_test(test_binom),
+        cmocka_unit_test(test_sidak),   cmocka_unit_test(test_harmonic),
+        cmocka_unit_test(test_hypoexp), cmocka_unit_test(test_bernoulli),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }
