@@ -12,13 +12,14 @@ typedef struct xoe_text_span {
 } xoe_text_span;
 
 typedef struct xoe_text_token {
-    size_t first_byte, end_byte; /* of the text as given */
+    size_t first_byte, end_byte, first_char, end_char; /* of the text as given */
     float score;                 /* NaN: not scored */
 } xoe_text_token;
 
 typedef struct xoe_text_verdict {
     xoe_verdict v;
     char key_id[XOE_KEY_ID_MAX];
+    double fpr;                  /* what was asked for */
     const char *method;          /* static: "gumbel", …; and how p was made */
     xoe_text_span *spans;        /* [v.n_spans] */
     xoe_text_token *tokens;      /* [n_tokens] */

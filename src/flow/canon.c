@@ -1,0 +1,207 @@
+/* One pass over code points: each step emits canonical bytes and notes where they came from. Look-alikes
+ * are only changed in words that hold a Latin letter, so Russian or Greek text stays as it is; joiners
+ * only next to Latin letters, so emoji and Persian stay as they are. */
+#include "flow/canon.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unictype.h>
+#include <uninorm.h>
+#include <unistr.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+
+struct cp {
+    ucs4_t c;
+    size_t at; /* byte in the given text */
+};
+
+/* Letters that look like a Latin one (a subset of Unicode's confusables, TR 39). */
+static const struct {
+    ucs4_t from;
+    char to;
+} look_alikes[] = {
+    {0x391, 'A'}, {0x392, 'B'}, {0x395, 'E'}, {0x396, 'Z'}, {0x397, 'H'}, {0x399, 'I'}, {0x39A, 'K'}, {0x39C, 'M'}, {0x39D, 'N'},
+    {0x39F, 'O'}, {0x3A1, 'P'}, {0x3A4, 'T'}, {0x3A5, 'Y'}, {0x3A7, 'X'}, {0x3B1, 'a'}, {0x3B9, 'i'}, {0x3BD, 'v'}, {0x3BF, 'o'},
+    {0x3C1, 'p'}, {0x3C5, 'u'}, {0x3F2, 'c'}, {0x405, 'S'}, {0x406, 'I'}, {0x408, 'J'}, {0x410, 'A'}, {0x412, 'B'}, {0x415, 'E'},
+    {0x41A, 'K'}, {0x41C, 'M'}, {0x41D, 'H'}, {0x41E, 'O'}, {0x420, 'P'}, {0x421, 'C'}, {0x422, 'T'}, {0x423, 'Y'}, {0x425, 'X'},
+    {0x430, 'a'}, {0x435, 'e'}, {0x43E, 'o'}, {0x440, 'p'}, {0x441, 'c'}, {0x443, 'y'}, {0x445, 'x'}, {0x455, 's'}, {0x456, 'i'},
+    {0x458, 'j'}, {0x4BB, 'h'}, {0x501, 'd'}, {0x51B, 'q'}, {0x51D, 'w'}, {0x131, 'i'}, {0x261, 'g'},
+};
+
+static char look_alike(ucs4_t c)
+{
+    for (size_t i = 0; i < sizeof look_alikes / sizeof look_alikes[0]; i++)
+        if (look_alikes[i].from == c) return look_alikes[i].to;
+    return 0;
+}
+
+static bool is_ascii_letter(ucs4_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_latin(ucs4_t c)
+{
+    return is_ascii_letter(c) || (c >= 0xC0 && c <= 0x24F);
+}
+
+static bool is_invisible(ucs4_t c)
+{
+    return c == 0x200B || c == 0x2060 || c == 0xFEFF || c == 0xAD || c == 0x180E || (c >= 0x2061 && c <= 0x2064) || (c >= 0xE0000 && c <= 0xE007F);
+}
+
+static bool is_space(ucs4_t c)
+{
+    return c == 0xA0 || (c >= 0x2000 && c <= 0x200A) || c == 0x202F || c == 0x205F;
+}
+
+static bool is_letter(ucs4_t c)
+{
+    return uc_is_general_category(c, UC_CATEGORY_L);
+}
+
+/* ---- steps over an array of code points, in place ---- */
+
+static size_t decode(const char *text, size_t n, struct cp *out)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n;) {
+        int len = u8_mbtouc_unsafe(&out[k].c, (const uint8_t *)text + i, n - i);
+        out[k++].at = i;
+        i += (size_t)len;
+    }
+    return k;
+}
+
+static size_t drop_invisible(struct cp *p, size_t n)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        ucs4_t c = p[i].c;
+        if (is_invisible(c)) continue;
+        if ((c == 0x200C || c == 0x200D) && k && is_latin(p[k - 1].c)) continue;
+        if (c == '\r') {
+            if (i + 1 < n && p[i + 1].c == '\n') continue;
+            c = '\n';
+        }
+        if (is_space(c)) c = ' ';
+        if ((c >= 0xFF10 && c <= 0xFF19) || (c >= 0xFF21 && c <= 0xFF3A) || (c >= 0xFF41 && c <= 0xFF5A)) c -= 0xFEE0;
+        p[k++] = (struct cp){c, p[i].at};
+    }
+    return k;
+}
+
+static void unmask_words(struct cp *p, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        size_t end = i;
+        bool latin = false;
+        while (end < n && is_letter(p[end].c))
+            latin = is_ascii_letter(p[end++].c) || latin;
+        for (size_t k = i; latin && k < end; k++) {
+            char to = look_alike(p[k].c);
+            if (to) p[k].c = (ucs4_t)to;
+        }
+        i = end > i ? end : i + 1;
+    }
+}
+
+/* Compose a base and its marks (NFC). Returns the new number, −1: no memory. */
+static long compose(struct cp *p, size_t n)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n;) {
+        size_t end = i + 1;
+        while (end < n && uc_combining_class(p[end].c) != 0)
+            end++;
+        if (end == i + 1 || end - i > 32) {
+            while (i < end)
+                p[k++] = p[i++];
+            continue;
+        }
+        ucs4_t in[32], buf[64];
+        size_t m = 64, at = p[i].at;
+        for (size_t j = i; j < end; j++)
+            in[j - i] = p[j].c;
+        ucs4_t *out = u32_normalize(UNINORM_NFC, in, end - i, buf, &m);
+        if (!out) return -1;
+        if (m > end - i) m = end - i; /* NFC of a sequence is never longer here */
+        for (size_t j = 0; j < m; j++)
+            p[k++] = (struct cp){out[j], at};
+        if (out != buf) free(out);
+        i = end;
+    }
+    return (long)k;
+}
+
+static xoe_err encode(xoe_canon *c, const struct cp *p, size_t k, size_t n_source, xoe_error *e)
+{
+    c->text = xoe_malloc(4 * k + 1);
+    c->source = xoe_malloc((4 * k + 1) * sizeof *c->source);
+    if (!c->text || !c->source) return xoe_error_set(e, XOE_ENOMEM, "no memory for a text of %zu characters", k);
+    for (size_t i = 0; i < k; i++) {
+        int len = u8_uctomb((uint8_t *)c->text + c->n, p[i].c, 4);
+        for (int j = 0; j < len; j++)
+            c->source[c->n++] = p[i].at;
+    }
+    c->text[c->n] = 0;
+    c->source[c->n] = n_source;
+    return XOE_OK;
+}
+
+xoe_err xoe_canon_make(xoe_canon *out, const char *text, size_t n, xoe_error *e)
+{
+    *out = (xoe_canon){0};
+    size_t valid = xoe_utf8_valid_prefix(text, n, NULL);
+    if (valid != n) return xoe_error_param(e, XOE_EINVAL, "text", "the text is not UTF-8 (byte %zu)", valid);
+    struct cp *p = xoe_malloc(n * sizeof *p);
+    xoe_err rc = XOE_OK;
+    if (!p) return xoe_error_set(e, XOE_ENOMEM, "no memory for a text of %zu bytes", n);
+    size_t k = drop_invisible(p, decode(text, n, p));
+    unmask_words(p, k);
+    long composed = compose(p, k);
+    if (composed < 0)
+        rc = xoe_error_set(e, XOE_ENOMEM, "no memory for a text of %zu bytes", n);
+    else
+        rc = encode(out, p, (size_t)composed, n, e);
+    xoe_free(p);
+    if (rc != XOE_OK) xoe_canon_clear(out);
+    return rc;
+}
+
+xoe_err xoe_canon_reflow(xoe_canon *out, const xoe_canon *in, xoe_error *e)
+{
+    *out = (xoe_canon){.text = xoe_malloc(in->n + 1), .source = xoe_malloc((in->n + 1) * sizeof *out->source)};
+    if (!out->text || !out->source) {
+        xoe_canon_clear(out);
+        return xoe_error_set(e, XOE_ENOMEM, "no memory for a text of %zu bytes", in->n);
+    }
+    for (size_t i = 0; i < in->n;) {
+        size_t at = i, lines = 0;
+        while (i < in->n && (in->text[i] == ' ' || in->text[i] == '\n' || in->text[i] == '\t'))
+            lines += in->text[i++] == '\n';
+        if (i > at) {
+            const char *gap = lines > 1 ? "\n\n" : " ";
+            if (i == in->n) break; /* nothing after the last word */
+            for (size_t j = 0; gap[j] && j < i - at; j++) {
+                out->source[out->n] = in->source[at];
+                out->text[out->n++] = gap[j];
+            }
+            continue;
+        }
+        out->source[out->n] = in->source[i];
+        out->text[out->n++] = in->text[i++];
+    }
+    out->text[out->n] = 0;
+    out->source[out->n] = in->source[in->n];
+    return XOE_OK;
+}
+
+void xoe_canon_clear(xoe_canon *c)
+{
+    xoe_free(c->text);
+    xoe_free(c->source);
+    *c = (xoe_canon){0};
+}

@@ -1,0 +1,193 @@
+/* From text to verdict.
+ *
+ * Two readings are tested where they differ: the canonical form, and the canonical form with its white
+ * space reflowed (text that was wrapped anew); the better one counts, its p doubled (Bonferroni). Tokens are
+ * mapped back to the bytes of the text as given. Thread: safe; nothing is kept. */
+#include "flow/detect.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "flow/canon.h"
+
+struct keys {
+    xoe_key *all;
+    size_t n_all;
+    xoe_mark_params *params;
+    uint8_t (*bytes)[XOE_MARK_KEY_BYTES];
+    const char **ids;
+    size_t n;
+};
+
+static void keys_free(struct keys *k)
+{
+    if (k->bytes) xoe_zero(k->bytes, k->n * sizeof *k->bytes);
+    xoe_free(k->bytes);
+    xoe_free(k->params);
+    xoe_free(k->ids);
+    xoe_keyring_list_free(k->all, k->n_all);
+}
+
+static bool wanted(const xoe_text_detect_opts *o, const char *id)
+{
+    if (!o->key_ids) return true;
+    for (size_t i = 0; i < o->n_key_ids; i++)
+        if (!strcmp(o->key_ids[i], id)) return true;
+    return false;
+}
+
+static xoe_err keys_load(struct keys *k, xoe_keyring *ring, const xoe_text_detect_opts *o, xoe_error *e)
+{
+    xoe_err rc = xoe_keyring_list(ring, &k->all, &k->n_all, e);
+    if (rc != XOE_OK) return rc;
+    for (size_t i = 0; o->key_ids && i < o->n_key_ids; i++) {
+        bool known = false;
+        for (size_t j = 0; j < k->n_all; j++)
+            known = known || !strcmp(k->all[j].id, o->key_ids[i]);
+        if (!known) return xoe_error_param(e, XOE_ENOTFOUND, "key_ids", "there is no key %.60s; see: xoe key list", o->key_ids[i]);
+    }
+    k->params = xoe_malloc(k->n_all * sizeof *k->params);
+    k->bytes = xoe_malloc(k->n_all * sizeof *k->bytes);
+    k->ids = xoe_malloc(k->n_all * sizeof *k->ids);
+    if (!k->params || !k->bytes || !k->ids) return xoe_error_set(e, XOE_ENOMEM, "no memory for %zu keys", k->n_all);
+    for (size_t i = 0; i < k->n_all; i++) {
+        if (!wanted(o, k->all[i].id)) continue;
+        k->params[k->n] = k->all[i].params;
+        memcpy(k->bytes[k->n], k->all[i].bytes, XOE_MARK_KEY_BYTES);
+        k->ids[k->n++] = k->all[i].id;
+    }
+    return k->n ? XOE_OK : xoe_error_param(e, XOE_EINVAL, "key_ids", "no key to look for");
+}
+
+/* ---- one reading ---- */
+
+struct reading {
+    xoe_canon canon;
+    int32_t *tokens;
+    size_t n_tokens;
+    xoe_verdict v;
+    bool made;
+};
+
+static void reading_free(struct reading *r)
+{
+    xoe_canon_clear(&r->canon);
+    xoe_tokens_free(r->tokens);
+    xoe_verdict_clear(&r->v);
+}
+
+static xoe_err read_tokens(struct reading *r, const xoe_engine *en, const struct keys *k, const xoe_detect_opts *o, xoe_error *e)
+{
+    xoe_err rc = xoe_engine_tokenize(en, r->canon.text, r->canon.n, false, false, &r->tokens, &r->n_tokens, e);
+    if (rc != XOE_OK) return rc;
+    if (r->n_tokens == 0) return xoe_error_param(e, XOE_EINVAL, "text", "there is no text to look at");
+    rc = xoe_detect_tokens(k->params, (const uint8_t(*)[XOE_MARK_KEY_BYTES])k->bytes, k->n, r->tokens, r->n_tokens, o, &r->v, e);
+    r->made = rc == XOE_OK;
+    return rc;
+}
+
+/* Byte ranges of tokens in the canonical text, by adding up their lengths. */
+static xoe_err locate(const struct reading *r, const xoe_engine *en, size_t **out, xoe_error *e)
+{
+    size_t *at = xoe_malloc((r->n_tokens + 1) * sizeof *at), pos = 0;
+    if (!at) return xoe_error_set(e, XOE_ENOMEM, "no memory for %zu tokens", r->n_tokens);
+    char piece[512];
+    for (size_t i = 0; i < r->n_tokens; i++) {
+        at[i] = pos < r->canon.n ? pos : r->canon.n;
+        size_t len = xoe_engine_token_bytes(en, r->tokens[i], true, piece, sizeof piece);
+        /* Some tokenizers put a space before the first word. */
+        if (i == 0 && len && len <= sizeof piece && piece[0] == ' ' && r->canon.text[0] != ' ') len--;
+        pos += len;
+    }
+    at[r->n_tokens] = r->canon.n;
+    *out = at;
+    return XOE_OK;
+}
+
+static xoe_err fill_places(const struct reading *r, const size_t *at, const char *text, const xoe_text_detect_opts *o, xoe_text_verdict *out, xoe_error *e)
+{
+    const size_t *src = r->canon.source;
+    if (out->v.n_spans) {
+        out->spans = xoe_calloc(out->v.n_spans, sizeof *out->spans);
+        if (!out->spans) return xoe_error_set(e, XOE_ENOMEM, "no memory for spans");
+        for (size_t i = 0; i < out->v.n_spans; i++) {
+            xoe_text_span *s = &out->spans[i];
+            s->first_byte = src[at[out->v.spans[i].first]];
+            s->end_byte = src[at[out->v.spans[i].end]];
+            s->first_char = xoe_utf8_count(text, s->first_byte);
+            s->end_char = s->first_char + xoe_utf8_count(text + s->first_byte, s->end_byte - s->first_byte);
+            s->log10_p = out->v.spans[i].log10_p;
+        }
+    }
+    if (!o->tokens) return XOE_OK;
+    out->tokens = xoe_calloc(r->n_tokens, sizeof *out->tokens);
+    if (!out->tokens) return xoe_error_set(e, XOE_ENOMEM, "no memory for %zu tokens", r->n_tokens);
+    out->n_tokens = r->n_tokens;
+    for (size_t i = 0, chars = 0; i < r->n_tokens; i++) { /* tokens are in order: count on */
+        size_t first = src[at[i]], end = src[at[i + 1]], len = xoe_utf8_count(text + first, end - first);
+        size_t skipped = i ? first - out->tokens[i - 1].end_byte : first;
+        chars += xoe_utf8_count(text + first - skipped, skipped);
+        out->tokens[i] = (xoe_text_token){first, end, chars, chars + len, out->v.token_scores[i]};
+        chars += len;
+    }
+    return XOE_OK;
+}
+
+static void correct(xoe_verdict *v, double fpr, double tries)
+{
+    v->log10_p = fmin(0, v->log10_p + log10(tries));
+    v->p_value = pow(10, v->log10_p);
+    v->confidence = fpr / (fpr + v->p_value);
+    v->detected = v->log10_p <= log10(fpr);
+    for (size_t i = 0; i < v->n_spans; i++)
+        v->spans[i].log10_p = fmin(0, v->spans[i].log10_p + log10(tries));
+}
+
+xoe_err xoe_detect_text(const xoe_engine *tokenizer, xoe_keyring *ring, const char *text, size_t n, const xoe_text_detect_opts *opts,
+                        xoe_text_verdict *out, xoe_error *e)
+{
+    static const xoe_text_detect_opts none;
+    const xoe_text_detect_opts *o = opts ? opts : &none;
+    xoe_detect_opts mo = {.fpr = o->fpr > 0 ? o->fpr : 1e-3, .spans = o->spans};
+    struct keys keys = {0};
+    struct reading plain = {0}, flowed = {0}, *best = &plain;
+    size_t *at = NULL;
+    *out = (xoe_text_verdict){0};
+    if (n == 0) return xoe_error_param(e, XOE_EINVAL, "text", "the text is empty");
+    xoe_err rc = keys_load(&keys, ring, o, e);
+    if (rc == XOE_OK) rc = xoe_canon_make(&plain.canon, text, n, e);
+    if (rc == XOE_OK) rc = read_tokens(&plain, tokenizer, &keys, &mo, e);
+    if (rc == XOE_OK) rc = xoe_canon_reflow(&flowed.canon, &plain.canon, e);
+    if (rc == XOE_OK && (flowed.canon.n != plain.canon.n || memcmp(flowed.canon.text, plain.canon.text, plain.canon.n)) && flowed.canon.n) {
+        rc = read_tokens(&flowed, tokenizer, &keys, &mo, e);
+        if (rc == XOE_OK && flowed.v.log10_p < plain.v.log10_p) best = &flowed;
+    }
+    if (rc == XOE_OK) rc = locate(best, tokenizer, &at, e);
+    if (rc == XOE_OK) {
+        out->v = best->v;
+        best->v = (xoe_verdict){0};
+        if (flowed.made) correct(&out->v, mo.fpr, 2);
+        snprintf(out->key_id, sizeof out->key_id, "%s", keys.ids[out->v.key_index]);
+        out->method = xoe_scheme_name(keys.params[out->v.key_index].scheme);
+        out->fpr = mo.fpr;
+        rc = fill_places(best, at, text, o, out, e);
+    }
+    if (rc != XOE_OK) xoe_text_verdict_clear(out);
+    xoe_free(at);
+    reading_free(&plain);
+    reading_free(&flowed);
+    keys_free(&keys);
+    return rc;
+}
+
+void xoe_text_verdict_clear(xoe_text_verdict *v)
+{
+    if (!v) return;
+    xoe_verdict_clear(&v->v);
+    xoe_free(v->spans);
+    xoe_free(v->tokens);
+    *v = (xoe_text_verdict){0};
+}

@@ -1,0 +1,66 @@
+/* The canonical form: identity on ordinary text, attacks undone, offsets kept. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "flow/canon.h"
+
+static void expect(const char *given, const char *want)
+{
+    xoe_canon c;
+    assert_int_equal(xoe_canon_make(&c, given, strlen(given), NULL), XOE_OK);
+    assert_string_equal(c.text, want);
+    assert_int_equal(c.source[c.n], strlen(given));
+    for (size_t i = 1; i <= c.n; i++)
+        assert_true(c.source[i] >= c.source[i - 1]);
+    xoe_canon_clear(&c);
+}
+
+static void test_identity(void **s)
+{
+    (void)s;
+    static const char *const same[] = {"Hello, world.\n\n- one\n- two\n", "café – “quoted” … 3 °C", "Привет, мир", "Καλημέρα κόσμε", "日本語　テキスト",
+                                       "👩‍💻 works", "می‌خواهم", "```c\nint x;\t/* y */\n```"};
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
+        expect(same[i], same[i]);
+}
+
+static void test_attacks(void **s)
+{
+    (void)s;
+    expect("w\u200bat\u00ader\u2060mark\ufeff", "watermark");
+    expect("w\u200dater", "water");
+    expect("w\u0430t\u0435rmark", "watermark");       /* Cyrillic a, e */
+    expect("\u0391pple", "Apple");                      /* Greek Alpha */
+    expect("cafe\u0301", "caf\u00e9");                  /* decomposed */
+    expect("a\u00a0b\u2003c", "a b c");
+    expect("one\r\ntwo\rthree", "one\ntwo\nthree");
+    expect("\uff37\uff41\uff54\uff45\uff52 \uff14\uff12", "Water 42");
+}
+
+static void test_reflow_and_offsets(void **s)
+{
+    (void)s;
+    xoe_canon c, f;
+    const char *t = "w\u200bord  one\ntwo\n\n\nthree \n";
+    assert_int_equal(xoe_canon_make(&c, t, strlen(t), NULL), XOE_OK);
+    assert_int_equal(xoe_canon_reflow(&f, &c, NULL), XOE_OK);
+    assert_string_equal(f.text, "word one two\n\nthree");
+    assert_int_equal(t[f.source[strlen("word one ")]], 't');
+    assert_int_equal(t[f.source[f.n - 1]], 'e');
+    assert_int_equal(f.source[1], 4); /* after the zero-width space */
+    xoe_canon_clear(&c);
+    xoe_canon_clear(&f);
+    assert_int_equal(xoe_canon_make(&c, "a\xff", 2, NULL), XOE_EINVAL);
+    assert_int_equal(xoe_canon_make(&c, "", 0, NULL), XOE_OK);
+    xoe_canon_clear(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity), cmocka_unit_test(test_attacks), cmocka_unit_test(test_reflow_and_offsets)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
