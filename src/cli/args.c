@@ -200,7 +200,8 @@ int cli_parse(cli_args *a, const cli_command *cmd, const cli_option *own, size_t
     }
     xoe_log_level level = XOE_LOG_INFO;
     xoe_log_level_parse(a->config.log_level, &level);
-    if (a->quiet && level < XOE_LOG_WARN) level = XOE_LOG_WARN;
+    bool serves = !strcmp(cmd->config_flags, "*"); /* elsewhere routine notes only stand in the way */
+    if ((a->quiet || !serves) && level == XOE_LOG_INFO) level = XOE_LOG_WARN;
     xoe_log_set_level(level);
     return CLI_GO_ON;
 }

@@ -23,6 +23,7 @@ typedef struct session {
     const char *system; /* NULL: none */
     xoe_mark_mode mode, marked_mode;
     float temperature;
+    int max_tokens;
     bool interactive;
     xoe_buf last; /* the last answer */
 } session;
@@ -92,7 +93,7 @@ static int turn(session *s, const char *prompt, size_t n)
     cli_request_id("chat", id);
     xoe_chat_inputs in = {.messages_json = messages};
     xoe_completion_request req = {.engine = s->app->chat, .request_id = id, .user = "local", .chat = &in,
-                                  .sampling = XOE_SAMPLING_INIT, .n = 1, .n_probs = -1, .mark_mode = s->mode,
+                                  .sampling = XOE_SAMPLING_INIT, .n = 1, .max_tokens = s->max_tokens, .n_probs = -1, .mark_mode = s->mode,
                                   .priority = XOE_PRIORITY_INTERACTIVE};
     req.sampling.temperature = s->temperature;
     req.sampling.top_p = 0.95f;
@@ -206,26 +207,40 @@ static int one_prompt(const cli_args *a, xoe_buf *b)
     return CLI_GO_ON;
 }
 
+static int read_options(const cli_command *cmd, const char *temperature, const char *max_tokens, session *s)
+{
+    char *end;
+    if (temperature) {
+        s->temperature = strtof(temperature, &end);
+        if (end == temperature || *end || !(s->temperature >= 0 && s->temperature <= 2))
+            return cli_misuse(cmd, "--temperature: \"%.30s\" is not between 0 and 2", temperature);
+    }
+    if (max_tokens) {
+        long v = strtol(max_tokens, &end, 10);
+        if (end == max_tokens || *end || v < 1 || v > 1000000)
+            return cli_misuse(cmd, "--max-tokens: \"%.30s\" is not a whole number above 0", max_tokens);
+        s->max_tokens = (int)v;
+    }
+    return CLI_GO_ON;
+}
+
 int cmd_chat(const cli_command *cmd, int argc, char **argv)
 {
-    const char *system = NULL, *temperature = NULL;
+    const char *system = NULL, *temperature = NULL, *max_tokens = NULL;
     const cli_option own[] = {
         {"system", "TEXT", "instructions that come before the conversation", &system, NULL},
         {"temperature", "X", "0 gives the likeliest answer and carries no mark [0.7]", &temperature, NULL},
+        {"max-tokens", "N", "longest answer [1024]", &max_tokens, NULL},
     };
     cli_args a;
     xoe_error e = XOE_ERROR_INIT;
     xoe_buf prompt = {0};
-    session s = {.a = &a, .temperature = 0.7f};
+    session s = {.a = &a, .temperature = 0.7f, .max_tokens = 1024};
     int rc = cli_parse(&a, cmd, own, sizeof own / sizeof *own, argc, argv);
     if (rc != CLI_GO_ON) return rc;
-    if (temperature) {
-        char *end;
-        s.temperature = strtof(temperature, &end);
-        if (end == temperature || *end || !(s.temperature >= 0 && s.temperature <= 2)) {
-            cli_args_free(&a);
-            return cli_misuse(cmd, "--temperature: \"%.30s\" is not between 0 and 2", temperature);
-        }
+    if ((rc = read_options(cmd, temperature, max_tokens, &s)) != CLI_GO_ON) {
+        cli_args_free(&a);
+        return rc;
     }
     s.interactive = !a.n_operands && isatty(STDIN_FILENO);
     if (s.interactive && a.json) {

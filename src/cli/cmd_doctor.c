@@ -183,18 +183,19 @@ static double meminfo(const char *field)
 
 static void check_machine(doctor *d)
 {
-    char path[PATH_LEN], name[XOE_MODEL_NAME_MAX], need[24], have[24];
+    char path[PATH_LEN], name[XOE_MODEL_NAME_MAX], need[24], have[24], all[24];
     struct stat st;
     double free_bytes = meminfo("MemAvailable"), file = 0;
     if (!xoe_manifest_default(&d->a->config, "llm", path, name, NULL) && stat(path, &st) == 0) file = (double)st.st_size;
     double wanted = file * 1.2 + 300e6; /* weights, context, buffers: measured with 8 answers at once */
     cli_format_bytes(wanted, need);
     cli_format_bytes(free_bytes, have);
+    cli_format_bytes(xoe_machine_memory_gb() * 1024 * 1024 * 1024, all);
     if (free_bytes && wanted > free_bytes)
         find(d, WARN, "memory", "close something, or choose a smaller model (xoe models list)",
              "%s available, the chat model wants about %s", have, need);
     else
-        find(d, OK, "memory", "", "%s available of %.1f GiB", have, xoe_machine_memory_gb());
+        find(d, OK, "memory", "", "%s available of %s", have, all);
     int cores = xoe_machine_cores();
     if (d->a->config.threads > cores)
         find(d, WARN, "cores", "set threads to 0, or to at most the cores", "%lld threads for %d cores: slower than %d",

@@ -11,15 +11,17 @@
 static void on_ready(const char *url, void *ud)
 {
     const cli_args *a = ud;
+    size_t n = strlen(url);
+    const char *slash = n && url[n - 1] == '/' ? "" : "/"; /* the page's address */
     if (a->json) {
         const char *host = strstr(url, "://");
         const char *port = strrchr(host ? host + 3 : url, ':');
-        json_t *j = json_pack("{s:s, s:i}", "url", url, "port", port ? atoi(port + 1) : 80);
+        json_t *j = json_pack("{s:s+, s:i}", "url", url, slash, "port", port ? atoi(port + 1) : 80);
         if (j) json_dumpf(j, stdout, JSON_COMPACT);
         putchar('\n');
         json_decref(j);
     } else {
-        printf("Xoe is ready: %s\n", url);
+        printf("Xoe is ready: %s%s\n", url, slash);
     }
     fflush(stdout); /* who reads it through a pipe waits for it */
 }

@@ -48,7 +48,7 @@ int cli_finish_output(int status)
 
 int cli_print_json(json_t *j)
 {
-    int bad = !j || json_dumpf(j, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    int bad = !j || json_dumpf(j, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     json_decref(j);
     fputc('\n', stdout);
     if (bad) {
