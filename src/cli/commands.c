@@ -4,6 +4,33 @@
 #include <string.h>
 
 const cli_command cli_commands[] = {
+    {.name = "detect",
+     .usage = "detect [FILE|-]",
+     .summary = "Look for our marks in a text.",
+     .details = "Says whether the text is marked with a key of the keyring, how sure that is, and where. \"cannot carry a\n"
+                "mark\" means that the text is too short to tell. The exit status is 0 whatever the verdict.",
+     .config_flags = "models-dir model fpr",
+     .json = true,
+     .max_operands = 1,
+     .examples = "xoe detect letter.txt\n"
+                 "xoe chat \"Tell me a story\" | xoe detect --json\n"
+                 "xoe detect --fpr 1e-6 --key spring-2027 letter.txt",
+     .run = cmd_detect},
+    {.name = "key",
+     .usage = "key new|list|rotate|retire [ID]",
+     .summary = "Make, list, change and retire watermark keys.",
+     .details = "new makes a key without using it, rotate makes one and marks with it from now on, retire\n"
+                "stops marking with a key. Texts of a retired key are still detected. The bytes of a key are\n"
+                "never printed; they are in keys.json of the data folder.",
+     .config_flags = "",
+     .json = true,
+     .max_operands = 2,
+     .examples = "xoe key list\n"
+                 "xoe key new spring-2027\n"
+                 "xoe key rotate\n"
+                 "xoe key new --scheme gumbel --width 3 --shifts 4\n"
+                 "xoe key retire spring-2027",
+     .run = cmd_key},
     {.name = "models",
      .usage = "models list|pull|verify|requantize [NAME…]",
      .summary = "List, get, check and convert model files.",
@@ -18,6 +45,27 @@ const cli_command cli_commands[] = {
                  "xoe models verify\n"
                  "xoe models requantize smollm2-135m-instruct --type q8_0",
      .run = cmd_models},
+    {.name = "audit",
+     .usage = "audit verify",
+     .summary = "Check that the record of answers is whole.",
+     .details = "Every answer left a row in audit.db of the data folder, each chained to the one before. verify finds any\n"
+                "change, removal or reorder; the exit status is 1 when there is one.",
+     .config_flags = "",
+     .json = true,
+     .max_operands = 1,
+     .examples = "xoe audit verify\n"
+                 "xoe audit verify --json --data /srv/xoe",
+     .run = cmd_audit},
+    {.name = "doctor",
+     .usage = "doctor",
+     .summary = "Say what is missing and what to do about it.",
+     .details = "Looks at folders, keys, models, memory, processor and port, and changes nothing. Exit status 1 when\n"
+                "something must be mended before a start.",
+     .config_flags = "*",
+     .json = true,
+     .max_operands = 0,
+     .examples = "xoe doctor\nxoe doctor --json --port 9000",
+     .run = cmd_doctor},
     {.name = "version",
      .usage = "version",
      .summary = "Print the version of Xoe and of what it stands on.",

@@ -28,7 +28,7 @@ void cli_print_verdict(FILE *out, const xoe_text_verdict *t, double fpr, bool co
     fprintf(out, "  p-value   ");
     put_p(out, v);
     fprintf(out, "  (marked means at most %g; confidence %.4f)\n", fpr, v->confidence);
-    if (*t->key_id) fprintf(out, "  key       %s  (%s)\n", t->key_id, t->method);
+    if (v->detected && *t->key_id) fprintf(out, "  key       %s  (%s)\n", t->key_id, t->method);
     fprintf(out, "  scored    %zu of %zu tokens\n", v->n_scored, v->n_tokens);
     if (!isnan(v->score)) fprintf(out, "  score     %.3f a token  (1 by chance)\n", v->score);
     if (!v->can_carry)
