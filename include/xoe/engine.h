@@ -159,6 +159,7 @@ typedef struct xoe_gen_request {
     int64_t deadline_mono_ms; /* xoe_clock_mono_ms() time; 0: none */
     xoe_event_cb on_event;
     void *ud;
+    bool reuse_prefix; /* with a seed: reuse cached prefixes all the same; exact only up to rounding */
 } xoe_gen_request;
 
 /* Queue a generation. Errors: XOE_EBUSY (queue full), XOE_ELIMIT (prompt longer than the context;

@@ -264,7 +264,7 @@ xoe_err xoe_engine_generate(xoe_engine *en, const xoe_gen_request *r, xoe_job **
     j->n_probs = r->n_probs;
     j->on_event = r->on_event;
     j->ud = r->ud;
-    j->exact = r->sampling.has_seed;
+    j->exact = r->sampling.has_seed && !r->reuse_prefix;
     j->n_preserved = r->sampling.n_preserved_tokens;
     j->preserved = xoe_malloc(j->n_preserved * sizeof *j->preserved);
     if (!j->preserved) {
