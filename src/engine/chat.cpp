@@ -6,6 +6,7 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,18 @@ static std::string anchored(const std::string &p)
     if (s.front() != '^') s = "^" + s;
     if (s.back() != '$') s += "$";
     return s;
+}
+
+/* With tool_choice required llama.cpp's grammar still lets a text of any length precede the call, and small
+ * models never come to an end of it: "root ::= … until-7? tool-calls" loses its "until-7?". */
+static void drop_preamble(std::string &grammar)
+{
+    static const std::regex preamble("until-[0-9]+\\? (?=tool-call)");
+    size_t root = grammar.find("root ::= ");
+    if (root == std::string::npos || (root && grammar[root - 1] != '\n')) return;
+    size_t end = grammar.find('\n', root);
+    if (end == std::string::npos) end = grammar.size();
+    grammar.replace(root, end - root, std::regex_replace(grammar.substr(root, end - root), preamble, ""));
 }
 
 /* Grammars of formats and tool calls begin with what the template has already put at the prompt's end
@@ -138,6 +151,7 @@ extern "C" xoe_err xoe_chat_render(xoe_chat **out, const xoe_engine *en, const x
             c->parser = common_chat_parser_params(c->params);
             c->parser.parse_tool_calls = in->tools_json != nullptr;
             if (!c->params.parser.empty()) c->parser.parser.load(c->params.parser);
+            if (inputs.tool_choice == COMMON_CHAT_TOOL_CHOICE_REQUIRED) drop_preamble(c->params.grammar);
             read_triggers(*c, en);
             read_prefill(*c, en);
         } catch (...) {

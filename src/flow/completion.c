@@ -194,11 +194,12 @@ static xoe_err begin_rephrase(xoe_branch *b, xoe_error *e)
     xoe_err rc;
     const char *text = "";
     size_t n = 0;
+    xoe_message_opts opts = xoe_branch_message_opts(b, true);
     if (b->turn->parses) { /* not fed while it came: it might have been a tool call */
         text = xoe_buf_cstr(&b->filter.text);
         n = b->filter.released;
         if (!xoe_chat_parse(b->turn->chat, text, n, false, &parsed, NULL) &&
-            !xoe_message_shape(parsed, b->turn->req->request_id, b->index, &message, &content, &tools, NULL)) {
+            !xoe_message_shape(parsed, &opts, &message, &content, &tools, NULL)) {
             text = content;
             n = strlen(content);
         }

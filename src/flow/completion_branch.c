@@ -83,16 +83,25 @@ static xoe_err sink_piece(xoe_branch *b, const char *text, size_t n, int ripe, c
     return XOE_OK;
 }
 
+xoe_message_opts xoe_branch_message_opts(const xoe_branch *b, bool final)
+{
+    const xoe_chat_inputs *in = b->turn->req->chat;
+    bool tools = in && in->tools_json && (!in->tool_choice || strcmp(in->tool_choice, "none"));
+    return (xoe_message_opts){.request_id = b->turn->req->request_id, .choice = b->index,
+                              .tools_json = tools ? in->tools_json : NULL, .final = final};
+}
+
 /* Answers that the template must read: show the message so far. One that cannot be read yet is left
  * for later. */
 static xoe_err show_message(xoe_branch *b, int ripe, xoe_error *e)
 {
     char *parsed = NULL, *message = NULL, *content = NULL;
     bool tools = false;
+    xoe_message_opts opts = xoe_branch_message_opts(b, false);
     xoe_err rc = XOE_OK;
     if (!xoe_chat_parse(b->turn->chat, xoe_buf_cstr(&b->filter.text), b->filter.released, true, &parsed,
                         NULL) &&
-        !xoe_message_shape(parsed, b->turn->req->request_id, b->index, &message, &content, &tools, NULL))
+        !xoe_message_shape(parsed, &opts, &message, &content, &tools, NULL))
         rc = sink_piece(b, "", 0, ripe, message, e);
     xoe_free(parsed);
     xoe_free(message);

@@ -21,10 +21,11 @@ static char *joined(const char *a, size_t na, const char *b, size_t nb)
 static xoe_err read_message(xoe_branch *b, xoe_choice *c, bool *tools, xoe_error *e)
 {
     char *parsed = NULL, *content = NULL;
+    xoe_message_opts opts = xoe_branch_message_opts(b, true);
     xoe_err rc = xoe_chat_parse(b->turn->chat, c->text, c->n, false, &parsed, NULL);
     *tools = false;
     if (!rc)
-        rc = xoe_message_shape(parsed, b->turn->req->request_id, b->index, &c->message_json, &content, tools, e);
+        rc = xoe_message_shape(parsed, &opts, &c->message_json, &content, tools, e);
     xoe_free(parsed);
     if (rc == XOE_ENOMEM) return rc;
     if (rc) return XOE_OK;

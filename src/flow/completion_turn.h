@@ -63,6 +63,13 @@ struct xoe_turn {
     xoe_error error;
 };
 
+typedef struct xoe_message_opts {
+    const char *request_id;
+    int choice;
+    const char *tools_json; /* the tools that were offered, NULL: none */
+    bool final;             /* the answer is complete */
+} xoe_message_opts;
+
 /* ---- completion_branch.c: one choice while it is generated ---- */
 /* Take a token. Errors: XOE_ENOMEM, XOE_ETOOBIG. */
 xoe_err xoe_branch_token(xoe_branch *b, const xoe_note *note, xoe_error *e);
@@ -70,6 +77,8 @@ xoe_err xoe_branch_token(xoe_branch *b, const xoe_note *note, xoe_error *e);
 xoe_err xoe_branch_end(xoe_branch *b, xoe_error *e);
 /* Hand what was released to the sink (or to the rephraser). XOE_ECANCELED: the sink said stop. */
 xoe_err xoe_branch_show(xoe_branch *b, xoe_error *e);
+/* How the template's parser reads this branch's message. */
+xoe_message_opts xoe_branch_message_opts(const xoe_branch *b, bool final);
 void xoe_branch_free(xoe_branch *b);
 
 /* ---- completion_rephrase.c ---- */
@@ -87,8 +96,8 @@ xoe_err xoe_turn_finish(xoe_turn *t, xoe_completion_result *out, xoe_error *e);
 /* ---- completion_message.c: pure ---- */
 /* The parsed message in OpenAI's shape with stable tool call ids, keys sorted, compact (xoe_free).
  * content (xoe_free): its text, "" when null. */
-xoe_err xoe_message_shape(const char *parsed, const char *request_id, int choice, char **out_json,
-                          char **content, bool *has_tool_calls, xoe_error *e);
+xoe_err xoe_message_shape(const char *parsed, const xoe_message_opts *o, char **out_json, char **content,
+                          bool *has_tool_calls, xoe_error *e);
 /* The same message with other content (xoe_free); NULL: no memory. */
 char *xoe_message_with_content(const char *message_json, const char *text, size_t n);
 

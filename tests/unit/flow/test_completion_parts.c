@@ -6,16 +6,21 @@
 #include <cmocka.h>
 #include <jansson.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "flow/completion_turn.h"
 
+static const xoe_message_opts r0 = {.request_id = "r", .final = true};
+static const xoe_message_opts r1 = {.request_id = "r", .choice = 1, .final = true};
+
 static void shape(const char *in, const char *want, const char *want_content, bool want_tools)
 {
     char *json, *content;
     bool tools;
-    assert_int_equal(xoe_message_shape(in, "chatcmpl-1", 0, &json, &content, &tools, NULL), XOE_OK);
+    xoe_message_opts opts = {.request_id = "chatcmpl-1", .final = true};
+    assert_int_equal(xoe_message_shape(in, &opts, &json, &content, &tools, NULL), XOE_OK);
     assert_string_equal(json, want);
     assert_string_equal(content, want_content);
     assert_int_equal(tools, want_tools);
@@ -42,12 +47,12 @@ static void test_tool_call_ids_are_stable(void **s)
                       "{\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}";
     char *a, *b, *c, *content;
     bool tools;
-    assert_int_equal(xoe_message_shape(one, "r", 0, &a, &content, &tools, NULL), XOE_OK);
+    assert_int_equal(xoe_message_shape(one, &r0, &a, &content, &tools, NULL), XOE_OK);
     assert_true(tools);
     xoe_free(content);
-    assert_int_equal(xoe_message_shape(two, "r", 0, &b, &content, &tools, NULL), XOE_OK);
+    assert_int_equal(xoe_message_shape(two, &r0, &b, &content, &tools, NULL), XOE_OK);
     xoe_free(content);
-    assert_int_equal(xoe_message_shape(two, "r", 1, &c, &content, &tools, NULL), XOE_OK);
+    assert_int_equal(xoe_message_shape(two, &r1, &c, &content, &tools, NULL), XOE_OK);
     xoe_free(content);
     json_t *ja = json_loads(a, 0, NULL), *jb = json_loads(b, 0, NULL), *jc = json_loads(c, 0, NULL);
     const char *ids[4] = {
@@ -67,14 +72,55 @@ static void test_tool_call_ids_are_stable(void **s)
     xoe_free(c);
 }
 
+#define TOOLS "[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]"
+#define CALL "{\\\"name\\\": \\\"f\\\", \\\"arguments\\\": {\\\"a\\\": 1}}"
+
+/* The arguments of the first call that a content means; "" when it stays a text. */
+static void bare(const char *content, bool final, const char *want_args, const char *want_content)
+{
+    char in[512], *json, *text;
+    bool tools;
+    xoe_message_opts o = {.request_id = "r", .tools_json = TOOLS, .final = final};
+    snprintf(in, sizeof in, "{\"content\":\"%s\"}", content);
+    assert_int_equal(xoe_message_shape(in, &o, &json, &text, &tools, NULL), XOE_OK);
+    json_t *j = json_loads(json, 0, NULL);
+    const json_t *f = json_object_get(json_array_get(json_object_get(j, "tool_calls"), 0), "function");
+    const char *args = json_string_value(json_object_get(f, "arguments"));
+    assert_string_equal(args ? args : "", want_args);
+    assert_string_equal(text, want_content);
+    assert_int_equal(tools, *want_args != 0);
+    json_decref(j);
+    xoe_free(json);
+    xoe_free(text);
+}
+
+static void test_calls_written_as_bare_json(void **s)
+{
+    (void)s;
+    bare(CALL, true, "{\"a\":1}", "");
+    bare("\\n```json\\n" CALL "\\n```\\n", true, "{\"a\":1}", "");
+    bare("[" CALL "," CALL "]", true, "{\"a\":1}", "");
+    /* held back until it is whole */
+    bare("{\\\"name", false, "", "");
+    bare("``", false, "", "");
+    bare("Hello", false, "", "Hello");
+    bare("```python", false, "", "```python");
+    /* texts */
+    bare("Call " CALL, true, "", "Call {\"name\": \"f\", \"arguments\": {\"a\": 1}}");
+    bare("{\\\"name\\\": \\\"g\\\", \\\"arguments\\\": {}}", true, "", "{\"name\": \"g\", \"arguments\": {}}");
+    bare("{\\\"name\\\": \\\"f\\\", \\\"arguments\\\": 5}", true, "", "{\"name\": \"f\", \"arguments\": 5}");
+    bare("{\\\"a\\\": 1}", true, "", "{\"a\": 1}");
+    bare("[]", true, "", "[]");
+}
+
 static void test_bad_message(void **s)
 {
     (void)s;
     char *json, *content;
     bool tools;
     xoe_error e = XOE_ERROR_INIT;
-    assert_int_equal(xoe_message_shape("[1]", "r", 0, &json, &content, &tools, &e), XOE_EFORMAT);
-    assert_int_equal(xoe_message_shape("{", "r", 0, &json, &content, &tools, &e), XOE_EFORMAT);
+    assert_int_equal(xoe_message_shape("[1]", &r0, &json, &content, &tools, &e), XOE_EFORMAT);
+    assert_int_equal(xoe_message_shape("{", &r0, &json, &content, &tools, &e), XOE_EFORMAT);
     assert_null(json);
     char *m = xoe_message_with_content("{\"content\":\"a\",\"role\":\"assistant\"}", "b\xc3\xa9", 3);
     assert_string_equal(m, "{\"content\":\"b\xc3\xa9\",\"role\":\"assistant\"}");
@@ -157,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain_message),
         cmocka_unit_test(test_tool_call_ids_are_stable),
+        cmocka_unit_test(test_calls_written_as_bare_json),
         cmocka_unit_test(test_bad_message),
         cmocka_unit_test(test_notes_keep_each_choice_in_order),
         cmocka_unit_test(test_lost_note_is_told_and_the_end_still_comes),
