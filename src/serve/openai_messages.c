@@ -187,11 +187,11 @@ void xoe_ask_parse_tools(xoe_fields *f, xoe_arena *a, xoe_chat_inputs *out)
     else if (choice && !n && !(named && strcmp(named, "required")))
         xoe_fields_fail(f, XOE_EINVAL, "tool_choice", "tool_choice needs tools");
     else if (choice && !named) only = forced_tool(f, choice, tools);
-    if (f->rc || !n) return;
+    /* "none": the template is not told of tools at all, or a small model calls them all the same. */
+    if (f->rc || !n || (named && !strcmp(named, "none"))) return;
     json_t *one = only ? json_pack("[O]", only) : NULL;
     out->tools_json = xoe_json_text(a, one ? one : tools);
     json_decref(one);
-    out->tool_choice = only ? "required" : !named || !strcmp(named, "auto") ? "auto" :
-                       !strcmp(named, "none") ? "none" : "required";
+    out->tool_choice = only || (named && !strcmp(named, "required")) ? "required" : "auto";
     if (!out->tools_json) xoe_fields_fail(f, XOE_ENOMEM, "", "no memory for the request");
 }

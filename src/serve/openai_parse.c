@@ -202,7 +202,7 @@ xoe_err xoe_ask_parse_chat(xoe_arena *a, const char *body, size_t n, xoe_ask *ou
         if (g.rc) f.rc = g.rc;
     }
     if (out->chat.tools_json) out->chat.json_schema = out->any_json ? "{\"type\":\"object\"}" : out->json_schema;
-    if (out->grammar && out->chat.tools_json && strcmp(out->chat.tool_choice, "none"))
+    if (out->grammar && out->chat.tools_json)
         xoe_fields_fail(&f, XOE_EINVAL, "grammar", "tools have a grammar of their own; leave grammar or tools out");
     return f.rc;
 }

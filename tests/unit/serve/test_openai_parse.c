@@ -262,7 +262,9 @@ static void test_tools(void **s)
     assert_int_equal(with(TOOLS), XOE_OK);
     assert_string_equal(ask.chat.tool_choice, "auto");
     assert_int_equal(with(TOOLS ",\"tool_choice\":\"none\""), XOE_OK);
-    assert_string_equal(ask.chat.tool_choice, "none");
+    assert_null(ask.chat.tools_json);
+    assert_int_equal(with(TOOLS ",\"tool_choice\":\"required\""), XOE_OK);
+    assert_string_equal(ask.chat.tool_choice, "required");
     assert_int_equal(with(TOOLS ",\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"g\"}},"
                           "\"parallel_tool_calls\":true"), XOE_OK);
     assert_string_equal(ask.chat.tool_choice, "required");
