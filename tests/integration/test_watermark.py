@@ -1,0 +1,177 @@
+"""The mark from end to end: the completion contract, detection, keys, rephrase, policy, the audit row."""
+
+import hashlib
+import json
+import sqlite3
+import time
+
+import pytest
+
+from harness import BETTER, MODELS, SMALL, TINY, xoe
+
+HUMAN = (
+    "When the ferry left the harbour that morning nobody on deck expected the fog to stay. My grandmother had packed bread, two apples "
+    "and a flask of coffee that tasted of tin; she said the crossing took four hours in good weather and a day in bad. I counted gulls until "
+    "I lost count, then lamps on the shore until those went too. A man with a violin case asked whether the seat beside us was free, sat down, "
+    "and never opened the case. Years later I read about him in a newspaper, or thought I did, because the photograph was small and the name "
+    "was common. What I remember for certain is the horn, every two minutes, and the way my grandmother answered it under her breath as if it "
+    "were a question meant for her."
+)
+
+
+def story(server, model=TINY, **kw):
+    body = {"model": model, "messages": [{"role": "user", "content": "Write a long story about a lighthouse keeper."}], "max_tokens": 220}
+    body.update(kw)
+    status, _, r = server.post("/v1/chat/completions", body)
+    assert status == 200, r
+    return r
+
+
+def detect(server, text, **kw):
+    status, _, r = server.post("/v1/detect-watermark", {"text": text, **kw})
+    assert status == 200, r
+    return r
+
+
+def rows(server):
+    db = sqlite3.connect(f"file:{server.data}/audit.db?mode=ro", uri=True)
+    db.row_factory = sqlite3.Row
+    try:
+        return [dict(r) for r in db.execute("SELECT * FROM watermark_audit_log ORDER BY id")]
+    finally:
+        db.close()
+
+
+def test_contract_and_detection(server):
+    r = story(server)
+    text = r["choices"][0]["message"]["content"]
+    assert r["is_watermarked"] is True
+    assert r["original"] == r["watermarked"] == text
+    assert r["metadata"]["watermark_type"] == "gumbel" and r["metadata"]["model"] == TINY
+    assert r["watermark_signal"] is not None
+    d = detect(server, text, spans=True, tokens=True)
+    assert d["detected"] and d["verdict"] == "marked" and d["log10_p"] < -3 and d["confidence"] > 0.5
+    assert d["key_id"] == r["metadata"]["key_id"] and d["method"] == "gumbel"
+    assert d["n_scored"] <= d["n_tokens"] and d["spans"]
+    assert "".join(text[t["start"]:t["end"]] for t in d["tokens"]) == text
+    for s in d["spans"]:
+        assert 0 <= s["start"] < s["end"] <= len(text)
+
+
+def test_survives_copying(server):
+    """Cut at both ends, wrapped anew, with zero-width characters and look-alikes."""
+    text = story(server, max_tokens=300)["choices"][0]["message"]["content"]
+    words = text.split()
+    assert detect(server, text[17:-11])["detected"]
+    lines = "\n".join(" ".join(words[i:i + 9]) for i in range(0, len(words), 9))
+    assert detect(server, " ".join(words))["detected"] or detect(server, lines)["detected"]
+    assert detect(server, text.replace("a", "\u0430").replace(" ", " \u200b"))["detected"]
+
+
+def test_human_and_repetition(server):
+    d = detect(server, HUMAN)
+    assert not d["detected"] and d["verdict"] == "not_marked" and d["p_value"] > 1e-3
+    repeated = detect(server, "The quick brown fox jumps over the lazy dog near the river bank. " * 50)
+    assert not repeated["detected"]
+    short = detect(server, "Hello there.")
+    assert not short["detected"] and short["verdict"] == "cannot_carry"
+
+
+def test_stream_has_the_contract_in_its_last_chunk(server):
+    import urllib.request
+
+    body = {"model": TINY, "messages": [{"role": "user", "content": "Tell a story."}], "max_tokens": 120, "stream": True}
+    req = urllib.request.Request(server.url + "/v1/chat/completions", json.dumps(body).encode(), {"content-type": "application/json"})
+    chunks = [json.loads(line[6:]) for line in urllib.request.urlopen(req, timeout=60).read().decode().splitlines()
+              if line.startswith("data: ") and line != "data: [DONE]"]
+    text = "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"])
+    last = [c for c in chunks if "is_watermarked" in c]
+    assert len(last) == 1 and last[0]["watermarked"] == text
+
+
+@pytest.mark.parametrize("off", [{"apply_watermark": False}, {"watermark": {"mode": "off"}}, {"temperature": 0}])
+def test_unmarked(server, off):
+    r = story(server, **off)
+    assert r["is_watermarked"] is False
+    assert not detect(server, r["choices"][0]["message"]["content"])["detected"]
+
+
+def test_every_answer_has_its_row(server):
+    r = story(server, n=2, max_tokens=60)
+    have = {row["text_hash"]: row for row in rows(server)}
+    for c in r["choices"]:
+        row = have[hashlib.sha256(c["message"]["content"].encode()).hexdigest()]
+        assert row["model_version"] and row["user_id"]
+    done = xoe("audit", "verify", data=server.data)
+    assert done.returncode == 0, done.stderr
+
+
+def test_rotation(fresh):
+    s = fresh()
+    old = story(s)["choices"][0]["message"]["content"]
+    assert xoe("key", "rotate", data=s.data).returncode == 0
+    r = story(s)
+    ids = [k["id"] for k in json.loads(xoe("key", "list", "--json", data=s.data).stdout)["keys"]]
+    assert len(ids) == 2
+    assert detect(s, old)["detected"] and detect(s, r["choices"][0]["message"]["content"])["detected"]
+    assert detect(s, old)["key_id"] != r["metadata"]["key_id"]
+    only_new = detect(s, old, key_ids=[r["metadata"]["key_id"]])
+    assert not only_new["detected"]
+    assert s.post("/v1/detect-watermark", {"text": old, "key_ids": ["nonesuch"]})[0] == 404
+
+
+def test_enforce(fresh):
+    s = fresh("--enforce")
+    for off in ({"apply_watermark": False}, {"watermark": {"mode": "off"}}, {"watermark": {"mode": "rephrase", "async": True}}):
+        status, _, r = s.post("/v1/chat/completions", {"model": TINY, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5, **off})
+        assert status == 403, r
+    assert story(s)["is_watermarked"]
+
+
+def test_detector_needs_the_key_and_is_limited(fresh):
+    s = fresh("--api-key", "k", "--detect-rate-per-minute", "3")
+    assert s.post("/v1/detect-watermark", {"text": HUMAN})[0] == 401
+    auth = {"authorization": "Bearer k"}
+    codes = [s.post("/v1/detect-watermark", {"text": HUMAN}, headers=auth)[0] for _ in range(5)]
+    assert codes == [200, 200, 200, 429, 429]
+
+
+def test_rephrase(fresh):
+    s = fresh("--paraphrase-model", BETTER, model=SMALL)
+    source = (
+        "# Report\n\nThe old bridge over the river was closed on 14 March because two of its pillars had cracked. Engineers from Hamburg "
+        "looked at it for three days and found that the water had washed away the ground below. They said that the repair would take 9 months.\n\n"
+        "```\nkeep = this\n```\n"
+    )
+    status, _, r = s.post("/v1/watermark", {"text": source}, timeout=280)
+    assert status == 200, r
+    text = r["watermarked"]
+    assert text.startswith("# Report\n\n") and "```\nkeep = this\n```" in text
+    assert "14 March" in text or "March 14" in text
+    assert "Hamburg" in text and "9" in text
+    assert r["original"] == source
+    assert {c["outcome"] for c in r["chunks"]} & {"rewritten", "kept_meaning", "kept"}
+
+
+def test_rephrase_completion(fresh):
+    s = fresh("--paraphrase-model", SMALL, model=TINY)
+    r = story(s, max_tokens=80, watermark={"mode": "rephrase"})
+    assert r["choices"][0]["message"]["content"] == r["watermarked"]
+    assert r["original"] and "metadata" in r
+
+
+def test_async(fresh):
+    s = fresh("--paraphrase-model", SMALL, model=TINY)
+    r = story(s, max_tokens=60, watermark={"mode": "rephrase", "async": True})
+    job = r["metadata"].get("job") or r.get("watermark_job") or r["metadata"].get("watermark_job")
+    job = job["id"] if isinstance(job, dict) else job
+    assert job
+    end = time.time() + 120
+    while time.time() < end:
+        status, _, j = s.get(f"/v1/watermark/jobs/{job}")
+        assert status in (200, 202), j
+        if j.get("status") not in ("queued", "running", "in_progress"):
+            break
+        time.sleep(0.3)
+    assert j["status"] in ("done", "completed", "succeeded"), j
+    assert MODELS
