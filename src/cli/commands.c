@@ -4,6 +4,43 @@
 #include <string.h>
 
 const cli_command cli_commands[] = {
+    {.name = "serve",
+     .usage = "serve",
+     .summary = "Run the server: OpenAI's API, the page, the detector.",
+     .details = "Prints the address of the page once it answers. SIGTERM and Ctrl-C let running answers end first.",
+     .config_flags = "*",
+     .json = true,
+     .max_operands = 0,
+     .examples = "xoe serve\n"
+                 "xoe serve --port 9000 --model qwen2.5-coder-0.5b-instruct\n"
+                 "XOE_API_KEY=secret xoe serve --host 0.0.0.0\n"
+                 "xoe serve --port 0 --json",
+     .run = cmd_serve},
+    {.name = "chat",
+     .usage = "chat [PROMPT]",
+     .summary = "Talk to the model in the terminal.",
+     .details = "Without a prompt a conversation starts (/help lists its commands); a prompt, as an operand or through\n"
+                "a pipe, gives one answer. Answers are marked and recorded as the server's are.",
+     .config_flags = "models-dir model paraphrase-model aliases threads ctx watermark fpr",
+     .json = true,
+     .max_operands = CLI_OPERANDS_MAX,
+     .examples = "xoe chat\n"
+                 "xoe chat \"Why is the sky blue?\"\n"
+                 "xoe chat --system \"Answer in French.\" \"Good morning\"\n"
+                 "cat question.txt | xoe chat --json",
+     .run = cmd_chat},
+    {.name = "mark",
+     .usage = "mark [FILE|-]",
+     .summary = "Rewrite a text so that it carries the mark.",
+     .details = "The text is rephrased part by part; a part whose meaning would change is left as it was and reported so.\n"
+                "The rewrite goes to standard output.",
+     .config_flags = "models-dir paraphrase-model embedding-model threads ctx fpr",
+     .json = true,
+     .max_operands = 1,
+     .examples = "xoe mark letter.txt > marked.txt\n"
+                 "xoe mark --report letter.txt > marked.txt\n"
+                 "cat letter.txt | xoe mark --json",
+     .run = cmd_mark},
     {.name = "detect",
      .usage = "detect [FILE|-]",
      .summary = "Look for our marks in a text.",
