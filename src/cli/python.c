@@ -59,6 +59,7 @@ xoe_err cli_python(const char *const *args, const char *log, xoe_error *e)
     int status, rc;
     find_python(python);
     argv[n++] = python;
+    argv[n++] = "-u"; /* else what was printed before an error comes after it in the log */
     for (size_t i = 0; args[i] && n < ARGS_MAX; i++)
         argv[n++] = args[i];
     argv[n] = NULL;
