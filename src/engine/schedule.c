@@ -1,3 +1,4 @@
+/* The arithmetic of scheduling, apart from the worker so that it can be tested. Pure functions. */
 #include "engine/schedule.h"
 
 double xoe_prompt_rank(int priority, size_t n_left, int64_t waited_ns, double tokens_per_s)
