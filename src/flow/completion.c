@@ -132,8 +132,7 @@ static xoe_err submit(xoe_turn *t, xoe_branch *b, xoe_error *e)
         .n_prompt = t->prompt ? t->n_prompt : r->n_prompt_tokens, .sampling = r->sampling,
         .max_tokens = r->max_tokens, .n_probs = r->n_probs, .priority = r->priority,
         .deadline_mono_ms = r->deadline_mono_ms, .on_event = on_event, .ud = b};
-    g.sampling.has_seed = true;
-    g.sampling.seed = b->seed;
+    g.sampling.seed = b->seed; /* has_seed stays the client's: an exact answer uses no cached prefix */
     if (t->chat) xoe_chat_apply_grammar(t->chat, &g.sampling);
     if (r->mark_mode == XOE_MARK_GENERATE) {
         g.mark = &t->key.params;

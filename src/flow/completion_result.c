@@ -39,6 +39,7 @@ static xoe_err take_rewrite(xoe_branch *b, xoe_choice *c, xoe_error *e)
 {
     c->rephrase = b->rewrite;
     b->rewrite = (xoe_rephrase_result){0};
+    xoe_count_chunks(&c->rephrase);
     c->original = c->text;
     c->n_original = c->n;
     c->n = c->rephrase.n;

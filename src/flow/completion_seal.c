@@ -63,6 +63,15 @@ static void detect(const xoe_seal *s, xoe_choice *c, const char *text, size_t n)
     xoe_text_verdict_clear(&v);
 }
 
+void xoe_count_chunks(const xoe_rephrase_result *r)
+{
+    for (size_t i = 0; i < r->n_chunks; i++) {
+        if (r->chunks[i].outcome == XOE_CHUNK_KEPT_PROTECTED) continue;
+        xoe_metric_add(XOE_M_REPHRASE_CHUNKS, 1);
+        if (r->chunks[i].outcome == XOE_CHUNK_KEPT_MEANING) xoe_metric_add(XOE_M_REPHRASE_REJECTED, 1);
+    }
+}
+
 xoe_err xoe_seal_choice(const xoe_seal *s, xoe_choice *c, const char *text, size_t n,
                         const char *hashed, size_t n_hashed, xoe_error *e)
 {

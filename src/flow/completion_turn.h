@@ -116,6 +116,8 @@ typedef struct xoe_seal {
     double gain;
     int index;
 } xoe_seal;
+/* Count the chunks of a rewrite in the metrics. */
+void xoe_count_chunks(const xoe_rephrase_result *r);
 /* Run our detector on text, decide is_watermarked, make the audit row durable.
  * hashed: what the row's hash is over. Errors: XOE_EIO. */
 xoe_err xoe_seal_choice(const xoe_seal *s, xoe_choice *c, const char *text, size_t n,

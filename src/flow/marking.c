@@ -51,6 +51,7 @@ xoe_err xoe_marking_run(xoe_app *app, const xoe_marking_request *req, xoe_cancel
     if (rc || (rc = xoe_app_paraphraser(app, &paraphraser, e)) ||
         (rc = rephrase(app, req, paraphraser, &key, cancel, &c->rephrase, e)))
         goto out;
+    xoe_count_chunks(&c->rephrase);
     c->original = xoe_strndup(req->text, req->n);
     c->n_original = req->n;
     c->n = c->rephrase.n;

@@ -41,7 +41,7 @@ json_t *xoe_answer_chunks(const xoe_rephrase_result *r)
 
 static json_t *timings(const xoe_completion_result *r, size_t n)
 {
-    double queued = 0, prompt = 0, predicted = 0, mark = 0, total = 0;
+    double queued = 0, prompt = 0, predicted = 0, mark = 0, rephrase = 0, total = 0;
     int tokens = 0;
     for (size_t i = 0; i < n; i++) {
         queued += r[i].queued_ms;
@@ -50,9 +50,11 @@ static json_t *timings(const xoe_completion_result *r, size_t n)
         mark += r[i].mark_ms;
         total += r[i].total_ms;
         tokens += r[i].completion_tokens;
+        for (int k = 0; k < r[i].n; k++)
+            rephrase += r[i].choices[k].rephrase.ms;
     }
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "queued_ms", queued, "prompt_ms", prompt,
-                     "first_token_ms", n ? r[0].first_token_ms : 0.0, "predicted_ms", predicted, "mark_ms", mark,
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "queued_ms", queued, "prompt_ms", prompt,
+                     "first_token_ms", n ? r[0].first_token_ms : 0.0, "predicted_ms", predicted, "mark_ms", mark, "rephrase_ms", rephrase,
                      "total_ms", total, "tokens_per_second", predicted > 0 ? tokens * 1000.0 / predicted : 0.0);
 }
 
