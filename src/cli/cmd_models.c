@@ -163,7 +163,7 @@ static int verify_file(const job *j, json_t *all, const char *file, const char *
     if (snprintf(path, sizeof path, "%s/%s", j->a->config.models_dir, file) >= (int)sizeof path) return 1;
     if (!want && cli_model_hash_known(path, before)) want = before;
     if (cli_model_hash(path, file, true, j->a->quiet, hash, &e)) {
-        cli_complain("%s", e.msg);
+        cli_complain("%s%s", e.msg, e.code == XOE_ENOTFOUND ? "; get it with: xoe models pull" : "");
         return 1;
     }
     bool right = !want || !strcmp(hash, want);

@@ -376,7 +376,7 @@ static xoe_err unknown_name(const xoe_config *c, const xoe_manifest *m, const ch
     const char *near = xoe_suggest(name, names, m->n);
     if (near)
         return xoe_error_set(e, XOE_ENOTFOUND, "no model \"%.60s\"; did you mean \"%s\"?", name, near);
-    return xoe_error_set(e, XOE_ENOTFOUND, "no model \"%.60s\"; present: %s", name, *list ? list : "none");
+    return xoe_error_set(e, XOE_ENOTFOUND, "no model \"%.60s\"; present: %s. Get one with: xoe models pull NAME (names: xoe models list)", name, *list ? list : "none");
 }
 
 xoe_err xoe_manifest_find(const xoe_config *c, const char *name, char path[XOE_MODEL_PATH_MAX],

@@ -216,29 +216,33 @@ static xoe_err authorize(xoe_http_server *s, xoe_http_req *r, struct lws *wsi, c
     return xoe_error_set(e, XOE_EAUTH, secret ? "the API key is wrong" : "this server asks for an API key; send it as: Authorization: Bearer KEY");
 }
 
-static bool route_matches(const xoe_http_route *t, const char *path)
+static bool is_prefix(const xoe_http_route *t)
 {
     size_t n = strlen(t->path);
-    if (n && t->path[n - 1] == '*') return !strncmp(t->path, path, n - 1);
-    return !strcmp(t->path, path);
+    return n && t->path[n - 1] == '*';
 }
 
+static bool route_matches(const xoe_http_route *t, const char *path)
+{
+    return is_prefix(t) ? !strncmp(t->path, path, strlen(t->path) - 1) : !strcmp(t->path, path);
+}
+
+/* Exact paths first: where one exists for another method only, a prefix route does not hide the 405. */
 static xoe_err find_route(xoe_http_server *s, xoe_http_req *r, xoe_error *e)
 {
     char allow[64] = "";
     const char *method = r->head ? "GET" : r->method;
-    for (size_t i = 0; i < s->opts.n_routes; i++) {
-        const xoe_http_route *t = &s->opts.routes[i];
-        if (!route_matches(t, r->path)) continue;
-        if (!strcmp(t->method, method)) {
-            r->route = t;
-            return XOE_OK;
-        }
-        if (t->path[strlen(t->path) - 1] != '*' && strlen(allow) + strlen(t->method) + 3 < sizeof allow) {
+    for (int prefix = 0; prefix < 2 && !allow[0]; prefix++)
+        for (size_t i = 0; i < s->opts.n_routes; i++) {
+            const xoe_http_route *t = &s->opts.routes[i];
+            if (is_prefix(t) != (prefix == 1) || !route_matches(t, r->path)) continue;
+            if (!strcmp(t->method, method)) {
+                r->route = t;
+                return XOE_OK;
+            }
             size_t used = strlen(allow);
-            snprintf(allow + used, sizeof allow - used, "%s%s", used ? ", " : "", t->method);
+            if (!prefix) snprintf(allow + used, sizeof allow - used, "%s%s", used ? ", " : "", t->method);
         }
-    }
     if (!allow[0])
         return xoe_error_set(e, XOE_ENOTFOUND, "there is nothing at %s; docs are at /openapi.json", r->path);
     xoe_http_set_header(r, "allow", allow);

@@ -57,7 +57,7 @@ def test_stream_is_the_same_text(client):
 
 @pytest.mark.parametrize("stop", [".", [".", ","], ["never ever there"]])
 def test_stop(client, stop):
-    r = chat(client, stop=stop, max_tokens=60, seed=1)
+    r = chat(client, stop=stop, max_tokens=60, seed=1, logit_bias={"2": -100})  # 2: end of turn
     text = r.choices[0].message.content
     for s in [stop] if isinstance(stop, str) else stop:
         assert s not in text
@@ -104,9 +104,9 @@ def test_temperature_zero_is_greedy(client):
 
 
 def test_logit_bias(client):
-    """Ban the common half of the vocabulary: another word comes."""
+    """Ban the most common words: another one comes."""
     free = client.completions.create(model=TINY, prompt="The sea is", max_tokens=1, temperature=0).choices[0].text
-    ban = {str(i): -100 for i in range(0, 20000)}
+    ban = {str(i): -100 for i in range(0, 4000)}
     bound = client.completions.create(model=TINY, prompt="The sea is", max_tokens=1, temperature=0, logit_bias=ban).choices[0].text
     assert bound != free
 
@@ -182,20 +182,20 @@ def test_tool_call_stream(small_client):
 
 
 def test_completions(client):
-    r = client.completions.create(model=TINY, prompt=["The sea", "The land"], max_tokens=8, echo=True, logprobs=2)
+    r = client.completions.create(model=TINY, prompt=["The sea", "The land"], max_tokens=8, echo=True)
     assert [c.text.startswith(p) for c, p in zip(r.choices, ["The sea", "The land"])] == [True, True]
     assert r.usage.completion_tokens == 16
 
 
 def test_embeddings(client):
     texts = ["The cat sleeps on the sofa.", "A kitten naps on the couch.", "The stock market fell sharply."]
-    r = client.embeddings.create(model="text-embedding-3-small", input=texts, encoding_format="float")
+    r = client.embeddings.create(model="all-minilm-l6-v2", input=texts, encoding_format="float")
     v = [d.embedding for d in r.data]
     dot = lambda a, b: sum(x * y for x, y in zip(a, b))  # noqa: E731
     assert len(v) == 3 and abs(dot(v[0], v[0]) - 1) < 1e-3
     assert dot(v[0], v[1]) > 0.5 > dot(v[0], v[2])
     assert r.usage.prompt_tokens > 10
-    raw = client.embeddings.with_raw_response.create(model="text-embedding-3-small", input=texts[0], encoding_format="base64")
+    raw = client.embeddings.with_raw_response.create(model="all-minilm-l6-v2", input=texts[0], encoding_format="base64")
     packed = json.loads(raw.text)["data"][0]["embedding"]
     floats = struct.unpack(f"<{len(v[0])}f", base64.b64decode(packed))
     assert dot(floats, v[0]) > 0.999

@@ -82,6 +82,7 @@ static const xoe_http_route routes[] = {
     {"POST", "/echo", echo, false, false, false},   {"GET", "/sleep", sleeper, false, false, false},
     {"GET", "/stream", stream, false, false, false}, {"GET", "/silent", silent, false, false, false},
     {"GET", "/ping", ping, true, true, false},       {"GET", "/files/*", ping, true, true, false},
+    {"GET", "/*", ping, true, true, false},
 };
 
 static xoe_http_opts options(void)
@@ -148,7 +149,7 @@ static void test_routes(void **s)
     assert_non_null(strstr(out, "x-request-id: req-"));
     assert_non_null(strstr(out, "\r\n\r\npong"));
     assert_int_equal(ask("GET /files/a/b HTTP/1.1\r\nHost: x\r\n\r\n", out, sizeof out), 200);
-    assert_int_equal(ask("GET /nothing HTTP/1.1\r\nHost: x\r\n" AUTH "\r\n", out, sizeof out), 404);
+    assert_int_equal(ask("POST /nothing HTTP/1.1\r\nHost: x\r\n" AUTH "Content-Length: 0\r\n\r\n", out, sizeof out), 404);
     assert_non_null(strstr(out, "\"type\":\"invalid_request_error\""));
     assert_int_equal(ask("GET /echo HTTP/1.1\r\nHost: x\r\n" AUTH "\r\n", out, sizeof out), 405);
     assert_non_null(strstr(out, "allow: POST"));
