@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 typedef struct progress {
     const cli_args *a;
@@ -37,7 +38,7 @@ static void on_chunk(const xoe_chunk_report *r, const char *text, size_t n, void
     (void)text;
     (void)n;
     p->n_chunks++;
-    if (p->a->quiet) return;
+    if (p->a->quiet || r->outcome == XOE_CHUNK_KEPT_PROTECTED) return; /* those cost nothing */
     fprintf(stderr, "  %3.0f%%  part %d %s%s%s (%.1f s)\n", 100.0 * (double)r->source_end / (double)p->source_bytes,
             p->n_chunks, outcome_word(r->outcome), *r->reason ? ": " : "", r->reason, r->ms / 1000);
 }
@@ -83,6 +84,7 @@ static int print_result(const cli_args *a, const xoe_completion_result *r, const
                                         report_json(&c->rephrase), "prompt_tokens", r->prompt_tokens,
                                         "completion_tokens", r->completion_tokens, "ms", r->total_ms));
     fwrite(c->text, 1, c->n, stdout);
+    if (isatty(STDOUT_FILENO) && c->n && c->text[c->n - 1] != '\n') putchar('\n');
     int rc = cli_finish_output(CLI_DONE);
     if (a->quiet) return rc;
     if (c->is_watermarked)
