@@ -2,6 +2,15 @@
 
 export const key = { get: () => sessionStorage.getItem("xoe-key") ?? "", set: (v) => sessionStorage.setItem("xoe-key", v) };
 
+// What this browser keeps under a name; a damaged value counts as none.
+export function stored(name, otherwise) {
+  try {
+    return JSON.parse(localStorage.getItem(name)) ?? otherwise;
+  } catch {
+    return otherwise;
+  }
+}
+
 export class ApiError extends Error {
   constructor(status, message, retryAfter) {
     super(message);

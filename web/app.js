@@ -1,5 +1,5 @@
 // The page: tabs, theme, settings, start. Chat, check and status have a module each.
-import { getJson, key } from "./api.js";
+import { getJson, key, stored } from "./api.js";
 import { startChat } from "./chat.js";
 import { startCheck } from "./check.js";
 import { startStatus } from "./status.js";
@@ -7,7 +7,7 @@ import { startStatus } from "./status.js";
 const $ = (id) => document.getElementById(id);
 
 export const settings = {
-  all: { system: "", temperature: 0.8, top_p: 0.95, max_tokens: 600, seed: "", model: "", mode: "generate", ...JSON.parse(localStorage.getItem("xoe-settings") ?? "{}") },
+  all: { system: "", temperature: 0.8, top_p: 0.95, max_tokens: 600, seed: "", model: "", mode: "generate", ...stored("xoe-settings", {}) },
   save() {
     localStorage.setItem("xoe-settings", JSON.stringify(this.all));
   },

@@ -1,12 +1,12 @@
 // Conversations: kept in this browser, streamed from the server, each answer with a badge of its mark.
-import { postStream } from "./api.js";
-import { el, markdown } from "./markdown.js";
+import { postStream, stored } from "./api.js";
+import { copy, el, markdown } from "./markdown.js";
 
 const $ = (id) => document.getElementById(id);
 const ideas = ["Explain how tides work to a ten-year-old", "Write a letter that turns down an invitation kindly", "Plan a week of simple vegetarian dinners"];
 
 const store = {
-  load: () => JSON.parse(localStorage.getItem("xoe-chats") ?? "[]"),
+  load: () => stored("xoe-chats", []),
   save(chats) {
     try {
       localStorage.setItem("xoe-chats", JSON.stringify(chats.slice(0, 100)));
@@ -21,7 +21,7 @@ export const small = (log10) => (log10 > -3 ? (10 ** log10).toPrecision(2) : `10
 
 function badge(mark) {
   if (!mark) return null;
-  if (mark.on) return el("span", { className: "badge on", title: `Key ${mark.key ?? "?"}. By chance alone a text scores like this with probability ${small(mark.log10_p ?? 0)}.` }, `✓ Marked · ${percent(mark.confidence ?? 0)}`);
+  if (mark.on) return el("span", { className: "badge on", title: `Key ${mark.key ?? "?"}. By chance alone a text scores like this with probability ${small(mark.log10_p ?? 0)}.` }, `✓ Marked · ${percent(mark.confidence ?? 0)} sure · p ${small(mark.log10_p ?? 0)}`);
   return el("span", { className: "badge", title: mark.why ?? "" }, mark.why ? `Not marked: ${mark.why}` : "Not marked");
 }
 
@@ -53,7 +53,8 @@ export function startChat({ settings, banner }) {
         b.addEventListener("click", fn);
         under.append(b);
       };
-      button("Copy", () => navigator.clipboard?.writeText(m.content));
+      if (m.cut) under.append(el("span", { className: "fine" }, "Cut at the longest answer"));
+      button("Copy", (e) => copy(m.content, e.currentTarget));
       button("Check", () => {
         $("check-text").value = m.content;
         $("tab-check").click();
@@ -172,6 +173,7 @@ export function startChat({ settings, banner }) {
       await postStream("/v1/chat/completions", body, running.signal, (chunk) => {
         m.content += chunk.choices?.[0]?.delta?.content ?? "";
         m.mark = readMark(chunk) ?? m.mark;
+        m.cut ||= chunk.choices?.[0]?.finish_reason === "length";
         if (!due) {
           due = true;
           requestAnimationFrame(paint);
@@ -190,6 +192,7 @@ export function startChat({ settings, banner }) {
     running = null;
     busy(false);
     persist();
+    $("say").textContent = m.error ?? `Answer: ${m.content}`;
     if (chat === current) render();
   }
 
@@ -232,6 +235,7 @@ export function startChat({ settings, banner }) {
   $("stop").addEventListener("click", stop);
   $("new").addEventListener("click", fresh);
   $("clear").addEventListener("click", () => {
+    if (!confirm("Delete all conversations kept in this browser?")) return;
     chats = [];
     persist();
     fresh();

@@ -6,6 +6,12 @@ import { el } from "./markdown.js";
 const $ = (id) => document.getElementById(id);
 const titles = { marked: "This text carries a mark of this server", not_marked: "No mark found", cannot_carry: "Too little text to tell" };
 
+const plain = {
+  marked: (v) => (v.log10_p < -6 ? "Fewer than one unmarked text in a million looks like this by chance." : `About one unmarked text in ${Math.round(10 ** -v.log10_p).toLocaleString("en")} looks like this by chance.`),
+  not_marked: () => "Nothing points to a key of this server. A strongly edited text, or one written elsewhere, looks the same.",
+  cannot_carry: () => "This text is too short, or leaves too little choice of words, to carry a mark. That says nothing about who wrote it.",
+};
+
 const fact = (label, value) => el("div", {}, el("b", {}, value), el("span", { className: "fine" }, label));
 
 // The text with each token coloured by its score; positions are in characters (code points).
@@ -32,7 +38,7 @@ function show(text, v) {
   if (v.detected) facts.append(fact("key", v.key_id));
   const legend = el("div", { className: "legend fine" }, el("span", {}, el("i", { className: "h1" }), "speaks a little for the mark"), el("span", {}, el("i", { className: "h4" }), "speaks strongly for it"));
   if (v.spans?.length) legend.append(el("span", {}, "underlined: marked passages"));
-  $("verdict").replaceChildren(el("div", { className: `result ${v.verdict}` }, el("h2", {}, titles[v.verdict] ?? v.verdict), el("p", { className: "fine" }, v.note ?? ""), facts, heatMap(text, v.tokens ?? [], v.spans ?? []), legend));
+  $("verdict").replaceChildren(el("div", { className: `result ${v.verdict}` }, el("h2", {}, titles[v.verdict] ?? v.verdict), el("p", {}, plain[v.verdict]?.(v) ?? v.note ?? ""), facts, heatMap(text, v.tokens ?? [], v.spans ?? []), legend));
 }
 
 export function startCheck({ banner }) {

@@ -7,6 +7,23 @@ export function el(tag, props = {}, ...children) {
   return node;
 }
 
+// Copies and says so on the button. The clipboard API is absent where the page comes over plain HTTP from another machine.
+export async function copy(text, button) {
+  let done = true;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = el("textarea", { value: text, className: "sr" });
+    button.after(area);
+    area.select();
+    done = document.execCommand("copy");
+    area.remove();
+    button.focus();
+  }
+  button.textContent = done ? "Copied" : "Not copied";
+  setTimeout(() => (button.textContent = "Copy"), 1200);
+}
+
 function inline(text) {
   const out = [];
   const pattern = /(`[^`\n]+`)|(\*\*[^*\n]+\*\*)|(\*[^*\s][^*\n]*\*)/g;
@@ -25,11 +42,7 @@ function inline(text) {
 function codeBlock(lines) {
   const text = lines.join("\n");
   const button = el("button", { type: "button" }, "Copy");
-  button.addEventListener("click", async () => {
-    await navigator.clipboard?.writeText(text);
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = "Copy"), 1200);
-  });
+  button.addEventListener("click", () => copy(text, button));
   return el("div", { className: "code" }, el("pre", {}, el("code", {}, text)), button);
 }
 

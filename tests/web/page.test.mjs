@@ -65,13 +65,18 @@ test("an answer streams in, carries its badge, and the check finds the mark", as
   await page.waitForSelector(".msg.assistant .text.cursor");
   await page.waitForFunction(() => document.querySelector(".msg.assistant .text").textContent.length > 20);
   await page.waitForSelector(".msg.assistant .under", { timeout: 120000 });
-  assert.match(await page.textContent(".badge"), /Marked/);
+  assert.match(await page.textContent(".badge"), /Marked.*sure/);
   await shot(page, "chat");
+  await page.emulateMedia({ colorScheme: "dark" });
+  await shot(page, "chat-dark");
   await page.click(".msg.assistant .under >> text=Check");
   await page.waitForSelector(".result");
   assert.match(await page.textContent(".result h2"), /carries a mark/);
   assert.ok((await page.locator(".heat span").count()) > 50);
   assert.ok((await page.locator(".heat .h3, .heat .h4").count()) > 5);
+  await page.locator(".result").evaluate((e) => e.scrollIntoView());
+  await shot(page, "check-dark");
+  await page.emulateMedia({ colorScheme: "light" });
   await shot(page, "check");
   await page.context().close();
 });
@@ -110,6 +115,56 @@ test("keyboard: Shift+Enter breaks the line, Escape stops, Ctrl+K starts anew, a
   await page.context().close();
 });
 
+test("the stop button ends an answer, Again writes another", async () => {
+  const page = await open({}, server.url, 2000);
+  await page.fill("#prompt", "Write a very long story, as long as you can.");
+  await page.click("#send");
+  await page.waitForFunction(() => document.querySelector(".msg.assistant .text")?.textContent.length > 10);
+  await page.click("#stop");
+  await page.waitForSelector(".msg.assistant .under");
+  assert.match(await page.textContent(".badge"), /stopped/);
+  const first = await page.textContent(".msg.assistant .text");
+  await page.click(".msg.assistant .under >> text=Again");
+  await page.waitForFunction(() => document.querySelector(".msg.assistant .text.cursor")?.textContent.length > 10);
+  await page.keyboard.press("Escape");
+  await page.waitForSelector(".msg.assistant .under");
+  assert.equal(await page.locator(".msg.assistant").count(), 1);
+  assert.notEqual(await page.textContent(".msg.assistant .text"), first);
+  await page.context().close();
+});
+
+test("faults are said in plain words: busy tells when to try again, away is told too", async () => {
+  const page = await open();
+  page.removeAllListeners("console"); // the browser reports the faults that this test makes
+  await page.route("**/v1/chat/completions", (r) => r.fulfill({ status: 429, headers: { "retry-after": "7" }, json: { error: { message: "The queue is full." } } }));
+  await page.fill("#prompt", "Hello");
+  await page.press("#prompt", "Enter");
+  assert.match(await page.textContent(".msg .error"), /queue is full.*7 s/);
+  await page.unroute("**/v1/chat/completions");
+  await page.route("**/v1/chat/completions", (r) => r.abort());
+  await page.click(".msg.assistant .under >> text=Again");
+  await page.waitForSelector("#banner:not([hidden])");
+  assert.match(await page.textContent("#banner"), /does not answer/);
+  await page.unroute("**/v1/chat/completions");
+  await page.click(".msg.assistant .under >> text=Again");
+  await page.waitForSelector(".msg.assistant .badge");
+  assert.ok(await page.isHidden("#banner"));
+  await page.context().close();
+});
+
+test("the theme button overrules the system and is remembered", async () => {
+  const page = await open({ colorScheme: "light" });
+  const colour = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await colour();
+  await page.click("#theme");
+  const dark = await colour();
+  assert.notEqual(dark, light);
+  await page.reload();
+  assert.equal(await colour(), dark);
+  await shot(page, "empty-dark");
+  await page.context().close();
+});
+
 test("conversations are kept and deleted; the mark can be switched off", async () => {
   const page = await open();
   await page.check("[name=mode][value=off]", { force: true });
@@ -144,6 +199,7 @@ for (const scheme of ["light", "dark"])
       await page.click(`#tab-${tab}`);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(wide <= 0, `${tab} is ${wide} px too wide`);
+      if (tab === "chat") assert.ok(await page.evaluate(() => Math.abs(document.getElementById("send").getBoundingClientRect().bottom - document.getElementById("mode").getBoundingClientRect().bottom) < 12), "Send has its own row");
     }
     await page.click("#tab-chat");
     const dark = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
