@@ -18,12 +18,13 @@ done
 command -v debootstrap >/dev/null || apt-get install -y -qq debootstrap >/dev/null
 tree=${tree:-$(mktemp -d "${TMPDIR:-/var/tmp}/xoe-fresh-XXXXXX")}
 chmod 755 "$tree"
+home=$(getent passwd 0 | cut -d: -f6)
 suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
 mirror=$(apt-get indextargets --format '$(URI)' 'Created-By: Packages' | head -n 1 | sed 's|/dists/.*||')
 echo "fresh: making $suite in $tree"
 debootstrap --variant=minbase --include=git,ca-certificates "$suite" "$tree" "$mirror" >"$tree.log" 2>&1 || { tail -n 5 "$tree.log"; exit 1; }
 cleanup() {
-  for m in root/.local/share/xoe/models proc dev; do umount -l "$tree/$m" 2>/dev/null || true; done
+  for m in "$home/.local/share/xoe/models" /proc /dev; do umount -l "$tree$m" 2>/dev/null || true; done
   [ $keep = 1 ] || rm -rf "$tree" "$tree.log"
 }
 trap cleanup EXIT
@@ -35,15 +36,15 @@ for f in /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/apt.conf.d /etc/
   mkdir -p "$tree$(dirname "$f")"
   cp -rL "$f" "$tree$(dirname "$f")/" 2>/dev/null || true
 done
-git clone -q . "$tree/root/xoe"
+git clone -q . "$tree$home/xoe"
 if [ $share = 1 ]; then
-  mkdir -p "$tree/root/.local/share/xoe/models"
-  mount --bind "${XDG_DATA_HOME:-$HOME/.local/share}/xoe/models" "$tree/root/.local/share/xoe/models"
+  mkdir -p "$tree$home/.local/share/xoe/models"
+  mount --bind "${XDG_DATA_HOME:-$HOME/.local/share}/xoe/models" "$tree$home/.local/share/xoe/models"
 fi
 run() {
   start=$(date +%s)
-  env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-    $(env | grep -E '^(PIP_|https?_proxy|no_proxy|npm_config_)' | tr '\n' ' ') chroot "$tree" sh -c "cd /root/xoe && $1"
+  env -i HOME="$home" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+    $(env | grep -E '^(PIP_|https?_proxy|no_proxy|npm_config_)' | tr '\n' ' ') chroot "$tree" sh -c "cd $home/xoe && $1"
   rc=$?
   echo "fresh: $1 -> exit $rc after $(($(date +%s) - start)) s"
   return $rc

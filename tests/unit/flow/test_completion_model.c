@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,14 +44,20 @@ bad:
     return -1;
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
 static int teardown(void **s)
 {
     (void)s;
-    char command[128];
     xoe_app_close(app);
     xoe_config_free(&cfg);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command);
+    return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static xoe_completion_request request(const char *id, int max_tokens)
