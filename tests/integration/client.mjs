@@ -12,13 +12,13 @@ const done = [];
 const check = async (name, fn) => { await fn(); done.push(name); };
 
 await check("chat", async () => {
-  const r = await client.chat.completions.create({ model, messages, max_tokens: 20 });
+  const r = await client.chat.completions.create({ model, messages, max_tokens: 20, logit_bias: { 2: -100 } });
   assert.ok(r.choices[0].message.content.length > 10);
   assert.equal(r.usage.completion_tokens, 20);
 });
 await check("stream", async () => {
   let text = "", usage;
-  const stream = await client.chat.completions.create({ model, messages, max_tokens: 20, stream: true, stream_options: { include_usage: true } });
+  const stream = await client.chat.completions.create({ model, messages, max_tokens: 20, logit_bias: { 2: -100 }, stream: true, stream_options: { include_usage: true } });
   for await (const chunk of stream) {
     text += chunk.choices[0]?.delta?.content ?? "";
     usage = chunk.usage ?? usage;

@@ -163,7 +163,7 @@ def test_full_queue(fresh):
     codes = []
 
     def one():
-        codes.append(s.post("/v1/chat/completions", {**OK, "max_tokens": 200, "logit_bias": {"2": -100}})[:2])
+        codes.append(s.post("/v1/chat/completions", {**OK, "max_tokens": 100, "logit_bias": {"2": -100}}, timeout=240)[:2])
 
     threads = [threading.Thread(target=one) for _ in range(12)]
     for t in threads:
