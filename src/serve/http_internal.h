@@ -57,6 +57,7 @@ struct xoe_conn {
     xoe_http_req *req;
     xoe_conn *prev, *next;
     int64_t deadline_ms; /* 0: none: a handler is at work */
+    int64_t read_before; /* bytes read when the last answer ended; −1: this is the first request */
     char peer[64];
     size_t discard;      /* body bytes to throw away before the refusal in refuse */
     xoe_error refuse;

@@ -46,6 +46,8 @@ static void conn_accept(xoe_http_server *s)
             close(fd);
             continue;
         }
+        int one = 1;
+        setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof one); /* see http_pipeline.c */
         lws_get_peer_simple_fd(fd, c->peer, sizeof c->peer);
         struct lws *wsi = lws_adopt_socket_vhost(s->vhost, fd); /* closes fd when it fails */
         if (!wsi) {
@@ -55,6 +57,7 @@ static void conn_accept(xoe_http_server *s)
         lws_set_opaque_user_data(wsi, c);
         c->wsi = wsi;
         c->deadline_ms = xoe_clock_mono_ms() + idle_ms(s);
+        c->read_before = -1;
         c->next = s->conns;
         if (s->conns) s->conns->prev = c;
         s->conns = c;
@@ -102,6 +105,13 @@ static void watch_hangup(xoe_http_server *s, xoe_conn *c)
     struct epoll_event ev = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = c};
     int fd = lws_get_socket_fd(c->wsi), op = c->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     if (fd >= 0 && epoll_ctl(s->hangup_fd, op, fd, &ev) == 0) c->watched = true;
+}
+
+/* While a handler works, bytes that wait behind its request would keep the loop spinning, so they are not
+ * read. lws holds back writing too then (4.1.6), so reading is on again while there is something to write. */
+static void read_on(struct lws *wsi, bool on)
+{
+    lws_rx_flow_control(wsi, on);
 }
 
 static void conn_kill(xoe_conn *c)
@@ -291,6 +301,7 @@ static void dispatch(xoe_http_server *s, xoe_conn *c)
     c->deadline_ms = 0;
     c->dispatched = true;
     lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
+    read_on(c->wsi, false);
     watch_hangup(s, c);
     if (c->refusing) {
         refuse(r, &c->refuse);
@@ -312,6 +323,31 @@ static void note_refusal(xoe_conn *c, const xoe_error *e)
 {
     c->refusing = true;
     c->refuse = *e;
+}
+
+/* A body is to come behind a pipelined head: see http_pipeline.c. */
+static bool is_pipelined_body(const xoe_conn *c, const xoe_http_req *r, struct lws *wsi)
+{
+    if (c->read_before < 0) return false;
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0 && strcmp(r->method, "POST") && strcmp(r->method, "PUT") &&
+        strcmp(r->method, "PATCH"))
+        return false;
+    return xoe_http_bytes_read(lws_get_socket_fd(wsi)) <= c->read_before; /* unknown: −1 */
+}
+
+/* Answer and close from within the head's callback; the answer is one small write. */
+static int refuse_and_close(xoe_http_server *s, xoe_http_req *r, struct lws *wsi, const xoe_error *e)
+{
+    r->keep_alive = false;
+    xoe_http_reply_error(r, e);
+    pthread_mutex_lock(&r->lock);
+    size_t n = r->out.len < WRITE_BYTES ? r->out.len : WRITE_BYTES;
+    memcpy(s->chunk + LWS_PRE, xoe_buf_cstr(&r->out), n);
+    xoe_buf_consume(&r->out, n);
+    r->sent += n;
+    pthread_mutex_unlock(&r->lock);
+    lws_write(wsi, s->chunk + LWS_PRE, n, LWS_WRITE_HTTP);
+    return -1;
 }
 
 static int on_head(xoe_http_server *s, xoe_conn *c, struct lws *wsi)
@@ -342,6 +378,10 @@ static int on_head(xoe_http_server *s, xoe_conn *c, struct lws *wsi)
     read_query(r, wsi);
     r->content_type = copy_header(r, wsi, WSI_TOKEN_HTTP_CONTENT_TYPE);
     r->if_none_match = copy_header(r, wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH);
+    if (is_pipelined_body(c, r, wsi)) {
+        xoe_error_set(&e, XOE_EINVAL, "a request with a body must wait for the answer to the one before it; send it again");
+        return refuse_and_close(s, r, wsi, &e);
+    }
     xoe_err rc = read_length(s, r, wsi, &length, &fatal, &e);
     if (rc != XOE_OK) {
         note_refusal(c, &e);
@@ -391,11 +431,16 @@ static int on_writeable(xoe_http_server *s, xoe_conn *c, struct lws *wsi)
     pthread_mutex_unlock(&r->lock);
     if (failed) return -1;
     if (n && lws_write(wsi, s->chunk + LWS_PRE, n, LWS_WRITE_HTTP) < (int)n) return -1;
-    if (more) lws_callback_on_writable(wsi);
+    if (more || lws_partial_buffered(wsi))
+        lws_callback_on_writable(wsi);
+    else if (!over)
+        read_on(wsi, false);
     if (!over) return 0;
     c->req = NULL;
     xoe_http_req_gone(r);
     if (!keep) return -1;
+    c->read_before = xoe_http_bytes_read(lws_get_socket_fd(wsi));
+    if (c->read_before < 0) return -1; /* half closed, or a kernel that cannot tell */
     c->deadline_ms = xoe_clock_mono_ms() + idle_ms(s);
     return lws_http_transaction_completed(wsi) ? -1 : 0;
 }
@@ -409,7 +454,10 @@ void xoe_loop_flush(xoe_http_server *s)
         s->ready = r->next_ready;
         r->ready = false;
         pthread_mutex_unlock(&s->lock);
-        if (r->conn) lws_callback_on_writable(r->conn->wsi); /* conn changes on this thread only */
+        if (r->conn) { /* conn changes on this thread only */
+            read_on(r->conn->wsi, true);
+            lws_callback_on_writable(r->conn->wsi);
+        }
         xoe_http_req_unref(r);
         pthread_mutex_lock(&s->lock);
     }

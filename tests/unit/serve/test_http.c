@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -80,7 +81,7 @@ static void ping(xoe_http_req *r, void *ud)
 
 static const xoe_http_route routes[] = {
     {"POST", "/echo", echo, false, false, false},   {"GET", "/sleep", sleeper, false, false, false},
-    {"GET", "/stream", stream, false, false, false}, {"GET", "/silent", silent, false, false, false},
+    {"POST", "/sleep", sleeper, false, false, false}, {"GET", "/stream", stream, false, false, false}, {"GET", "/silent", silent, false, false, false},
     {"GET", "/ping", ping, true, true, false},       {"GET", "/files/*", ping, true, true, false},
     {"GET", "/*", ping, true, true, false},
 };
@@ -128,6 +129,13 @@ static int hear(int fd, char *out, size_t cap)
     }
     out[n] = 0;
     return n > 12 ? atoi(out + 9) : 0;
+}
+
+static void wait_for(atomic_int *v, int want)
+{
+    for (int i = 0; i < 500 && atomic_load(v) != want; i++)
+        usleep(10000);
+    assert_int_equal(atomic_load(v), want);
 }
 
 #define AUTH "Authorization: Bearer sekret\r\n"
@@ -227,6 +235,100 @@ static void test_keep_alive_and_garbage(void **s)
     assert_int_equal(ask("GET /ping HTTP/1.0\r\n\r\n", out, sizeof out), 200);
 }
 
+static int count(const char *hay, const char *needle)
+{
+    int n = 0;
+    for (const char *p = hay; (p = strstr(p, needle)); p++)
+        n++;
+    return n;
+}
+
+/* Everything until the server closes or says nothing for half a second. */
+static void hear_all(int fd, char *out, size_t cap)
+{
+    struct timeval tv = {0, 500000};
+    size_t n = 0;
+    ssize_t got;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
+    while (n < cap - 1 && (got = recv(fd, out + n, cap - 1 - n, 0)) > 0)
+        n += (size_t)got;
+    out[n] = 0;
+}
+
+#define GET_PING "GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
+#define POST_ABC "POST /echo HTTP/1.1\r\nHost: x\r\n" AUTH "Content-Length: 3\r\n\r\nabc"
+
+/* Several requests in one segment: in order where none but the first has a body; a later body is refused
+ * (libwebsockets would spin on it for ever), and nobody else notices. */
+static void test_pipelining(void **s)
+{
+    (void)s;
+    static char out[1 << 16];
+    static const struct {
+        const char *text;
+        int ok, refused;
+    } cases[] = {
+        {GET_PING GET_PING GET_PING GET_PING GET_PING, 5, 0},
+        {POST_ABC GET_PING GET_PING, 3, 0},
+        {POST_ABC POST_ABC, 1, 1},
+        {GET_PING POST_ABC GET_PING, 1, 1},
+        {GET_PING "POST /echo HTTP/1.1\r\nHost: x\r\n" AUTH "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 1, 1},
+        {GET_PING "POST /echo HTTP/1.1\r\nHost: x\r\n" AUTH "\r\nabc", 1, 1},
+        {GET_PING "GET /ping HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", 1, 1},
+        {POST_ABC "PUT /echo HTTP/1.1\r\nHost: x\r\n" AUTH "Content-Length: 900\r\n\r\nabc", 1, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int fd = dial();
+        say(fd, cases[i].text);
+        hear_all(fd, out, sizeof out);
+        assert_int_equal(count(out, "HTTP/1.1 200"), cases[i].ok);
+        assert_int_equal(count(out, "HTTP/1.1 400"), cases[i].refused);
+        if (cases[i].refused) assert_non_null(strstr(out, "connection: close"));
+        close(fd);
+        assert_int_equal(ask(GET_PING, out, sizeof out), 200);
+    }
+    /* a head cut in two: its end comes by a read of its own, so its body is whole */
+    int fd = dial();
+    say(fd, GET_PING "POST /echo HTTP/1.1\r\nHost: x\r\nContent-");
+    usleep(100000);
+    say(fd, "Length: 4\r\n" AUTH "\r\nwxyz");
+    hear_all(fd, out, sizeof out);
+    assert_int_equal(count(out, "HTTP/1.1 200"), 2);
+    assert_non_null(strstr(out, "\r\n\r\nwxyz"));
+    close(fd);
+}
+
+static double cpu_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Bytes that wait behind a request at work do not keep the loop busy. */
+static void test_stray_bytes(void **s)
+{
+    (void)s;
+    char out[8192];
+    static const char *const strays[] = {"\r\n", GET_PING};
+    for (int k = 0; k < 4; k++) {
+        int fd = dial(), before = k % 2;
+        say(fd, "POST /sleep HTTP/1.1\r\nHost: x\r\n" AUTH "Content-Length: 3\r\n\r\nabc");
+        if (before) say(fd, strays[k / 2]);
+        wait_for(&sleepers, 1);
+        if (!before) say(fd, strays[k / 2]);
+        usleep(50000);
+        double t0 = cpu_s();
+        usleep(500000);
+        assert_true(cpu_s() - t0 < 0.2); /* the sleeper's own polling is a few per cent */
+        atomic_store(&release_all, 1);
+        assert_int_equal(hear(fd, out, sizeof out), 200);
+        close(fd);
+        wait_for(&sleepers, 0);
+        atomic_store(&release_all, 0);
+    }
+}
+
 static void test_stream(void **s)
 {
     (void)s;
@@ -242,13 +344,6 @@ static void test_stream(void **s)
     usleep(200000);
     assert_int_equal(ask("POST /echo HTTP/1.1\r\nHost: x\r\n" AUTH "Content-Length: 2\r\n\r\nhi", out, sizeof out), 200);
     close(fd);
-}
-
-static void wait_for(atomic_int *v, int want)
-{
-    for (int i = 0; i < 500 && atomic_load(v) != want; i++)
-        usleep(10000);
-    assert_int_equal(atomic_load(v), want);
 }
 
 static void test_gone(void **s)
@@ -361,7 +456,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_routes),     cmocka_unit_test(test_key),        cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_keep_alive_and_garbage), cmocka_unit_test(test_stream), cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_keep_alive_and_garbage), cmocka_unit_test(test_pipelining), cmocka_unit_test(test_stray_bytes), cmocka_unit_test(test_stream), cmocka_unit_test(test_gone),
         cmocka_unit_test(test_full_queue), cmocka_unit_test(test_slow_and_idle), cmocka_unit_test(test_port_in_use),
         cmocka_unit_test(test_drain),
     };
