@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What a mark costs in wall time: the same completion unmarked, marked in generation and marked by rephrase.
 
-One request at a time, same prompts and seeds; the kinds take turns prompt by prompt. For each pair base+paraphraser:
+One request at a time, same prompts and seeds (a seeded request computes its prompt afresh, so all three pay for it); the
+kinds take turns prompt by prompt. For each pair base+paraphraser:
 the median factor over the prompts, beside the factor that the server expects from its own measurement.
 """
 
@@ -35,7 +36,6 @@ def pair(base, paraphraser, rows, args):
         for kind in KINDS:  # loads and warms both models
             ask(server, 999, "Write two sentences about rivers.", kind, args.tokens)
         for i, (_, text) in enumerate(rows):
-            ask(server, i, text, "off", 1)  # the prompt is in the cache for all three
             for kind in KINDS[i % 3 :] + KINDS[: i % 3]:
                 t, answer = ask(server, i, text, kind, args.tokens)
                 seconds[kind].append(t)

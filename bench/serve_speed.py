@@ -7,7 +7,7 @@ swaps each round) and the median over the rounds counts. Three measures:
   decode   tokens a second with 1 and with 8 streams, as clients see them, while all streams decode
   first    time to the first token when short and long prompts arrive together: open loop, Poisson arrivals, the same
            schedule for both servers, no prompt shares a prefix with another
-  mark     decode rate of Xoe with the mark on against off, in one server, in pairs that alternate
+  mark     decode rate of Xoe with the mark on against off, in one server, in pairs that alternate; same prompts in a pair
 
 Answers cannot end early: control tokens are forbidden by logit_bias in the same way for both.
 Needs llama.cpp's server for decode and first: tools/deps.sh --server
@@ -33,9 +33,9 @@ def prompt(rng, n_words):
     return "Tell what happened to the " + " ".join(words) + ". Then"
 
 
-def sampling(args, seed):
-    body = {"temperature": 0.7, "top_p": 0.95, "top_k": args.top_k, "min_p": 0.0, "seed": seed, "logit_bias": args.bias}
-    return body
+def sampling(args):
+    """No seed: Xoe computes a seeded prompt afresh in fixed pieces, so that the answer is exactly reproduced."""
+    return {"temperature": 0.7, "top_p": 0.95, "top_k": args.top_k, "min_p": 0.0, "logit_bias": args.bias}
 
 
 def start(kind, args):
@@ -47,7 +47,7 @@ def start(kind, args):
 def decode(server, args, n_streams, rng, mark=None):
     bodies = []
     for _ in range(n_streams):
-        body = {"prompt": prompt(rng, 24), "max_tokens": args.tokens, **sampling(args, rng.randrange(1 << 31))}
+        body = {"prompt": prompt(rng, 24), "max_tokens": args.tokens, **sampling(args)}
         if mark is not None:
             body["apply_watermark"] = mark
         bodies.append(body)
@@ -66,7 +66,7 @@ def first_token(server, args, rng):
     rng.shuffle(kinds)
     for kind in kinds:
         n_words = args.long_words if kind == "long" else args.short_words
-        body = {"prompt": prompt(rng, n_words), "max_tokens": args.answer, **sampling(args, rng.randrange(1 << 31))}
+        body = {"prompt": prompt(rng, n_words), "max_tokens": args.answer, **sampling(args)}
         s = common.Stream(server, body, begin + at)
         s.kind = kind
         streams.append(s)
@@ -110,7 +110,7 @@ def compare(args, figures):
 
 
 def mark_cost(args, figures):
-    """On and off in pairs, order swapped each time, same prompts and seeds in a pair."""
+    """On and off in pairs, order swapped each time, same prompts in a pair."""
     with common.xoe_server(args.model, "--threads", args.threads, "--slots", args.slots, "--ctx", args.ctx) as server:
         decode(server, args, 1, random.Random(1), True)
         out = {}

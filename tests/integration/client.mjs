@@ -66,5 +66,8 @@ await check("abort frees the slot", async () => {
   const stream = await client.chat.completions.create({ model, messages, max_tokens: 2000, stream: true });
   for await (const chunk of stream) { if (chunk.choices[0]?.delta?.content) break; }
   stream.controller.abort();
+  const busy = async () => Number(/^llamacpp:requests_processing (\d+)/m.exec(await (await fetch(url + "/metrics")).text())[1]);
+  const end = Date.now() + 2000;
+  while (await busy()) assert.ok(Date.now() < end, "the slot is still taken 2 s after the client left");
 });
 console.log(done.join(", "));

@@ -10,8 +10,15 @@ import harness  # noqa: E402
 
 def _server(request, *flags, **kw):
     s = harness.Server(*flags, **kw)
-    request.addfinalizer(lambda: s.process.poll() is None and s.stop())
+    request.addfinalizer(lambda: _end(s))
     return s
+
+
+def _end(s):
+    """Whatever the test did, the server must have lived and must end well."""
+    died = s.process.poll()
+    code = s.stop()
+    assert died is None and code == 0, f"the server ended with {code}, {'by itself' if died is not None else 'at the end'}:\n{s.tail()}"
 
 
 @pytest.fixture(scope="session")

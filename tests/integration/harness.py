@@ -22,6 +22,16 @@ SMALL = "qwen2.5-coder-0.5b-instruct"
 BETTER = "qwen2.5-coder-1.5b-instruct"
 
 
+SANITIZER = re.compile(r"(?:ERROR|WARNING): \w+Sanitizer|runtime error: ")
+
+
+def no_sanitizer_report(text):
+    """With XOE_BIN from a sanitizer build, a finding of any process fails the test that started it."""
+    found = SANITIZER.search(text)
+    if found:
+        raise AssertionError("a sanitizer found something:\n" + text[found.start():found.start() + 6000])
+
+
 class Server:
     """A running `xoe serve` on a free port with a data folder of its own."""
 
@@ -82,6 +92,7 @@ class Server:
         self.process.kill()
         self.process.wait()
         self.log.close()
+        self.check_log()
 
     def stop(self):
         if self.process.poll() is None:
@@ -92,7 +103,12 @@ class Server:
                 self.kill()
                 raise
         self.log.close()
+        self.check_log()
         return self.process.returncode
+
+    def check_log(self):
+        with open(self.log_path, "rb") as f:
+            no_sanitizer_report(f.read().decode(errors="replace"))
 
 
 def xoe(*argv, stdin=None, data=None, timeout=120, env=None):
@@ -100,9 +116,11 @@ def xoe(*argv, stdin=None, data=None, timeout=120, env=None):
     argv = [XOE, *argv]
     if data:
         argv += ["--data", str(data)]
-    return subprocess.run(
+    done = subprocess.run(
         argv, input=stdin, capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})}
     )
+    no_sanitizer_report(done.stderr)
+    return done
 
 
 def eventually(check, timeout=10.0, step=0.02):

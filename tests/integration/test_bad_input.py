@@ -11,7 +11,7 @@ import time
 import pytest
 
 import harness
-from harness import TINY, Server, eventually, xoe
+from harness import TINY, eventually, xoe
 
 OK = {"model": TINY, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
 
@@ -138,6 +138,8 @@ def test_half_open(server):
     c = server.connect()
     c.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Le")
     c.shutdown(socket.SHUT_WR)
+    c.settimeout(40)
+    assert b" 200 " not in c.recv(4096)  # an error, or just the end; never an answer
     c.close()
 
 
@@ -209,10 +211,9 @@ def test_public_address_needs_a_key():
     assert "key" in start_fails("--host", "0.0.0.0")
 
 
-def test_no_empty_default_answers():
-    """Wrong use exits with 2 and says what is right."""
+def test_wrong_use():
+    """Exits with 2 and says what is right."""
     for argv in (["serv"], ["serve", "--prot", "1"], ["key", "dance"], ["detect", "--json", "a", "b"], ["serve", "--port", "many"]):
         r = subprocess.run([harness.XOE, *argv], capture_output=True, text=True, timeout=30)
         assert r.returncode == 2, (argv, r.returncode, r.stderr)
         assert r.stderr.strip()
-    assert isinstance(Server, type)

@@ -3,7 +3,7 @@
 import json
 import os
 
-from harness import BETTER, MODELS, SMALL, TINY, xoe
+from harness import MODELS, SMALL, TINY, xoe
 
 MODELS_DIR = ("--models-dir", MODELS)
 
@@ -52,7 +52,6 @@ def test_mark(tmp_path):
     assert r.returncode == 0, r.stderr
     j = json.loads(r.stdout)
     assert j["text"] and j["chunks"]
-    assert BETTER
 
 
 def test_models(tmp_path):

@@ -170,6 +170,17 @@ def test_tool_call(small_client, choice):
     assert follow.choices[0].message.content and not follow.choices[0].message.tool_calls
 
 
+def test_tool_choice_auto(small_client):
+    """Free to choose: text, or a call that names a tool and has arguments of its schema."""
+    for question in ("What is the weather in Paris?", "Say hello."):
+        m = small_client.chat.completions.create(
+            model="qwen2.5-coder-0.5b-instruct", tools=WEATHER, tool_choice="auto", max_tokens=80, messages=[{"role": "user", "content": question}],
+        ).choices[0].message
+        assert m.content or m.tool_calls
+        for call in m.tool_calls or []:
+            assert call.function.name == "get_weather" and "city" in json.loads(call.function.arguments)
+
+
 def test_tool_call_stream(small_client):
     name, args, finish = "", "", None
     for chunk in small_client.chat.completions.create(

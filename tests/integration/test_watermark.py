@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import BETTER, MODELS, SMALL, TINY, xoe
+from harness import BETTER, SMALL, TINY, xoe
 
 HUMAN = (
     "When the ferry left the harbour that morning nobody on deck expected the fog to stay. My grandmother had packed bread, two apples "
@@ -151,28 +151,31 @@ def test_rephrase(fresh):
     assert "14 March" in text or "March 14" in text
     assert "Hamburg" in text and "9" in text
     assert r["original"] == source
-    assert {c["outcome"] for c in r["chunks"]} & {"rewritten", "kept_meaning", "kept"}
+    outcomes = [c["outcome"] for c in r["chunks"]]
+    assert "protected" in outcomes and set(outcomes) & {"rewritten", "kept"} and set(outcomes) <= {"rewritten", "kept", "protected"}
+    assert all(c["reason"] for c in r["chunks"] if c["outcome"] == "kept")
 
 
 def test_rephrase_completion(fresh):
     s = fresh("--paraphrase-model", SMALL, model=TINY)
     r = story(s, max_tokens=80, watermark={"mode": "rephrase"})
     assert r["choices"][0]["message"]["content"] == r["watermarked"]
-    assert r["original"] and "metadata" in r
+    assert r["original"] and r["metadata"]["mode"] == "rephrase" and r["metadata"]["chunks"]
+    assert r["metadata"]["expected_cost"]["factor"] > 1
 
 
 def test_async(fresh):
     s = fresh("--paraphrase-model", SMALL, model=TINY)
     r = story(s, max_tokens=60, watermark={"mode": "rephrase", "async": True})
-    job = r["metadata"].get("job") or r.get("watermark_job") or r["metadata"].get("watermark_job")
-    job = job["id"] if isinstance(job, dict) else job
-    assert job
-    end = time.time() + 120
-    while time.time() < end:
+    assert r["watermarked"] is None and not r["is_watermarked"]
+    job = r["metadata"]["watermark_job"]
+    end = time.time() + 240
+    while True:
         status, _, j = s.get(f"/v1/watermark/jobs/{job}")
-        assert status in (200, 202), j
-        if j.get("status") not in ("queued", "running", "in_progress"):
+        assert status == 200, j
+        if j["status"] in ("done", "failed") or time.time() > end:
             break
         time.sleep(0.3)
-    assert j["status"] in ("done", "completed", "succeeded"), j
-    assert MODELS
+    assert j["status"] == "done", j
+    assert j["result"]["original"] == r["original"] and j["result"]["watermarked"]
+    assert s.get("/v1/watermark/jobs/nonesuch")[0] == 404
