@@ -64,7 +64,7 @@ static const char *why_unmarked(const xoe_branch *b, bool tools)
         return "no rewrite kept the meaning";
     }
     if (r->sampling.temperature <= 0) return "temperature 0";
-    return b->n_marked ? NULL : "too short";
+    return NULL;
 }
 
 static xoe_err seal(xoe_branch *b, xoe_choice *c, xoe_error *e)

@@ -27,11 +27,11 @@ double xoe_expected_log10_p(size_t n_scored, double total_gain)
 
 static const char *judge(const xoe_seal *s, const xoe_text_verdict *v, double fpr)
 {
-    if (v->v.detected) return "";
+    if (v->v.detected && (s->n_marked || !s->gain_known)) return "";
     if (!v->v.can_carry) return "too short";
     /* Tokens that the detector drops as repeated carry no gain; scale to those it scored. */
-    if (s->gain_known && s->n_marked) {
-        double gain = s->gain / (double)s->n_marked * (double)v->v.n_scored;
+    if (s->gain_known) {
+        double gain = s->n_marked ? s->gain / (double)s->n_marked * (double)v->v.n_scored : 0;
         if (xoe_expected_log10_p(v->v.n_scored, gain) > log10(fpr)) return "low entropy";
     }
     return "";

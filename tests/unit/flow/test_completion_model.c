@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,14 +27,28 @@ static char dir[] = "/tmp/xoe-completion-XXXXXX";
 static const xoe_chat_inputs sea = {
     .messages_json = "[{\"role\":\"user\",\"content\":\"Write three sentences about the sea.\"}]"};
 
+static int write_keys(const char *json)
+{
+    char path[64];
+    snprintf(path, sizeof path, "%s/keys.json", dir);
+    int fd = open(path, O_CREAT | O_WRONLY | O_EXCL, 0600);
+    if (fd < 0) return -1;
+    bool whole = write(fd, json, strlen(json)) == (ssize_t)strlen(json);
+    return close(fd) || !whole ? -1 : 0;
+}
+
 static int setup(void **s)
 {
     (void)s;
     char models[512];
     const char *given = getenv("XOE_MODELS_DIR");
     xoe_error e = XOE_ERROR_INIT;
+    /* one key for every run: what a model writes under a mark depends on it */
+    static const char keys[] = "{\"version\":1,\"keys\":[{\"id\":\"test\",\"key\":\"000102030405060708090a0b0c0d0e0f"
+                               "101112131415161718191a1b1c1d1e1f\",\"active\":true,\"created_ms\":1,\"retired_ms\":0,"
+                               "\"scheme\":\"gumbel\",\"width\":3,\"shifts\":4,\"payload_bits\":0}]}";
     snprintf(models, sizeof models, "%s/.local/share/xoe/models", getenv("HOME"));
-    if (!mkdtemp(dir) || xoe_config_load(&cfg, "/dev/null", &e)) goto bad;
+    if (!mkdtemp(dir) || write_keys(keys) || xoe_config_load(&cfg, "/dev/null", &e)) goto bad;
     if (xoe_config_set(&cfg, "data", dir, "test", &e) || xoe_config_set(&cfg, "models-dir", given ? given : models, "test", &e) ||
         xoe_config_set(&cfg, "model", "smollm2-135m-instruct", "test", &e) || xoe_config_finish(&cfg, &e) ||
         xoe_app_open(&app, &cfg, XOE_APP_CHAT | XOE_APP_AUDIT, &e))
@@ -122,7 +137,7 @@ static void row(const char *request_id, const char *column, char out[128])
 static void test_stream_is_the_whole_answer_and_seed_reproduces(void **state)
 {
     (void)state;
-    xoe_completion_request q = request("same-1", 60), q2 = request("same-2", 60);
+    xoe_completion_request q = request("same-1", 120), q2 = request("same-2", 120);
     xoe_completion_result a, b;
     char value[128], hash[XOE_SHA256_HEX];
     seen s;
@@ -226,7 +241,7 @@ static void test_what_cannot_carry_a_mark_says_why(void **state)
 {
     (void)state;
     xoe_completion_request off = request("off", 20), cold = request("cold", 20), brief = request("brief", 3),
-                           narrow = request("narrow", 60);
+                           narrow = request("narrow", 200);
     off.mark_mode = XOE_MARK_OFF;
     unmarked(&off, "off");
     cold.sampling.temperature = 0;
