@@ -33,11 +33,20 @@ void xoe_compute_set_cores(int n)
     pthread_mutex_unlock(&lock);
 }
 
-static int waiting_above(xoe_priority p)
+/* Those that wait at priority p or above. */
+static int waiting_from(int p)
 {
     int n = 0;
-    for (int i = (int)p + 1; i <= XOE_PRIORITY_VOICE; i++)
+    for (int i = p; i <= XOE_PRIORITY_VOICE; i++)
         n += waiting[i];
+    return n;
+}
+
+int xoe_compute_waiting(void)
+{
+    pthread_mutex_lock(&lock);
+    int n = waiting_from(0);
+    pthread_mutex_unlock(&lock);
     return n;
 }
 
@@ -46,13 +55,10 @@ int xoe_compute_acquire(int wanted, xoe_priority priority)
     pthread_mutex_lock(&lock);
     if (total == 0) total = xoe_compute_cores();
     waiting[priority]++;
-    while (in_use >= total || waiting_above(priority) >= total - in_use)
+    while (in_use >= total || waiting_from((int)priority + 1) >= total - in_use)
         pthread_cond_wait(&changed, &lock);
     waiting[priority]--;
-    int others = 0;
-    for (int i = 0; i <= XOE_PRIORITY_VOICE; i++)
-        others += waiting[i];
-    int free_cores = total - in_use, grant = free_cores - others;
+    int grant = total - in_use - waiting_from(0); /* leave one for each other */
     if (grant < 1) grant = 1;
     if (grant > wanted) grant = wanted;
     in_use += grant;

@@ -10,6 +10,7 @@ int xoe_compute_cores(void); /* cores that this process may use, at least 1 */
  * taker leaves one core for each other waiter or holder where it can. Returns the cores granted. */
 int xoe_compute_acquire(int wanted, xoe_priority priority);
 void xoe_compute_release(int granted);
+int xoe_compute_waiting(void); /* how many block in xoe_compute_acquire now */
 /* Tests: pretend there are n cores; 0 goes back to the truth. */
 void xoe_compute_set_cores(int n);
 

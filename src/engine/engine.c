@@ -58,6 +58,17 @@ static xoe_err load_model(xoe_engine *en, const xoe_engine_opts *o, xoe_error *e
     return en->desc ? XOE_OK : xoe_error_set(e, XOE_ENOMEM, "no memory");
 }
 
+/* No token has more bytes than its name in the vocabulary, where a byte takes one or more. */
+static size_t longest_piece(const xoe_engine *en)
+{
+    size_t most = 0;
+    for (int id = 0; id < en->n_vocab; id++) {
+        size_t n = strlen(llama_vocab_get_text(en->vocab, id));
+        if (n > most) most = n;
+    }
+    return most;
+}
+
 static xoe_err make_context(xoe_engine *en, const xoe_engine_opts *o, xoe_error *e)
 {
     struct llama_context_params cp = llama_context_default_params();
@@ -68,6 +79,9 @@ static xoe_err make_context(xoe_engine *en, const xoe_engine_opts *o, xoe_error 
     en->n_batch = or_default(o->n_batch, 512);
     en->n_prefill = or_default(o->n_prefill, 64);
     if (en->n_prefill > en->n_batch) en->n_prefill = en->n_batch;
+    if (en->n_slots > (int)llama_max_parallel_sequences() || en->n_ctx_slot > INT32_MAX / en->n_slots)
+        return xoe_error_set(e, XOE_EINVAL, "%d slots of %d tokens are too many; at most %zu slots", en->n_slots,
+                             en->n_ctx_slot, llama_max_parallel_sequences());
     if (en->embeddings && en->n_batch < en->n_ctx_slot) en->n_batch = en->n_ctx_slot;
     if (en->n_batch < en->n_slots) en->n_batch = en->n_slots;
     cp.n_ctx = (uint32_t)(en->n_ctx_slot * en->n_slots);
@@ -86,7 +100,9 @@ static xoe_err make_context(xoe_engine *en, const xoe_engine_opts *o, xoe_error 
     en->batch = llama_batch_init(en->n_batch, 0, 1);
     en->slots = xoe_calloc((size_t)en->n_slots, sizeof *en->slots);
     en->row = xoe_malloc((size_t)en->n_vocab * sizeof *en->row);
-    if (!en->slots || !en->row) return xoe_error_set(e, XOE_ENOMEM, "no memory for slots");
+    en->piece_cap = longest_piece(en) + 1;
+    en->piece = xoe_malloc(en->piece_cap);
+    if (!en->slots || !en->row || !en->piece) return xoe_error_set(e, XOE_ENOMEM, "no memory for slots");
     for (int i = 0; i < en->n_slots; i++) {
         xoe_slot *s = &en->slots[i];
         s->seq = i;
@@ -145,6 +161,7 @@ void xoe_engine_close(xoe_engine *en)
     }
     xoe_free(en->slots);
     xoe_free(en->row);
+    xoe_free(en->piece);
     if (en->batch.token) llama_batch_free(en->batch);
     xoe_chat_templates_delete(en->templates);
     if (en->ctx) llama_free(en->ctx);
@@ -251,7 +268,8 @@ static xoe_err check_sampling(const xoe_engine *en, const xoe_sampling *s, xoe_e
 xoe_err xoe_engine_generate(xoe_engine *en, const xoe_gen_request *r, xoe_job **out, xoe_error *e)
 {
     *out = NULL;
-    if (!r || r->size != sizeof *r || !r->on_event) return xoe_error_set(e, XOE_EINVAL, "bad request");
+    if (!r || r->size != sizeof *r || !r->on_event || (r->mark && !r->mark_key))
+        return xoe_error_set(e, XOE_EINVAL, "a request needs its size, on_event, and a key if it has a mark");
     if (en->embeddings) return xoe_error_param(e, XOE_EUNSUPPORTED, "model", "%s makes embeddings, not text", en->name);
     xoe_err rc = check_tokens(en, r->prompt, r->n_prompt, en->ctx ? (size_t)en->n_ctx_slot - 1 : 0, e);
     if (rc != XOE_OK || (rc = check_sampling(en, &r->sampling, e)) != XOE_OK) return rc;
@@ -337,7 +355,7 @@ xoe_err xoe_engine_score(xoe_engine *en, const int32_t *tokens, size_t n_tokens,
     if (rc != XOE_OK) return rc;
     if (n_prefix == 0 || n_prefix >= n_tokens)
         return xoe_error_set(e, XOE_EINVAL, "scoring needs at least one token before and one to score");
-    xoe_job *j;
+    xoe_job *j = NULL;
     if ((rc = job_new(&j, en, XOE_JOB_SCORE, tokens, n_tokens, priority, e)) != XOE_OK) return rc;
     j->n_prefix = n_prefix;
     j->out = logprobs;
@@ -356,7 +374,7 @@ xoe_err xoe_engine_embed(xoe_engine *en, const int32_t *tokens, const size_t *le
         if (rc != XOE_OK) return rc;
         total += lens[i];
     }
-    xoe_job *j;
+    xoe_job *j = NULL;
     xoe_err rc = job_new(&j, en, XOE_JOB_EMBED, tokens, total, priority, e);
     if (rc != XOE_OK) return rc;
     j->lens = lens;

@@ -88,7 +88,9 @@ struct xoe_engine {
     xoe_slot *slots;
     struct llama_batch batch;
     uint64_t clock;
-    float *row; /* [n_vocab] logits of one row, to change */
+    float *row;       /* [n_vocab] logits of one row, to change */
+    char *piece;      /* [piece_cap] the bytes of a token; the longest fits */
+    size_t piece_cap;
 };
 
 void *xoe_worker_main(void *engine);
@@ -105,6 +107,14 @@ void xoe_chat_templates_delete(struct xoe_chat_templates *t);
 xoe_err xoe_worker_embed(xoe_engine *en, xoe_job *job, xoe_error *e);
 /* One llama_decode or llama_encode under the compute budget. Returns llama's code. */
 int xoe_worker_decode(xoe_engine *en, struct llama_batch batch, xoe_priority priority, bool encode);
+/* Score jobs of this step; n_answers: how many answers run. */
+void xoe_worker_score(xoe_engine *en, int n_answers);
+/* DONE to the slot's job, which is then no more the worker's; the slot keeps its cache. */
+void xoe_worker_end_slot(xoe_engine *en, xoe_slot *s, xoe_finish finish, const xoe_error *error);
+/* All running jobs end with an error. */
+void xoe_worker_fail(xoe_engine *en, int code);
+/* Count one decode call. */
+void xoe_worker_note(xoe_engine *en, int n_prompt, int n_answers, double seconds);
 void xoe_batch_add(struct llama_batch *b, int32_t token, int pos, int seq, bool logits);
 
 #endif

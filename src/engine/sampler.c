@@ -1,20 +1,31 @@
-/* The sampler. A vocabulary has 150,000 entries and an answer needs a token every few milliseconds,
- * so the whole vocabulary is passed over only twice, by loops that the compiler vectorises: once for
- * the largest logit, once to gather the candidates within CUT·T of it. What is left out has less than
- * n_vocab·e^−CUT (6e-6 at 150,000) of the best token's probability; the rest works on the few that
- * survive. Temperature comes first and truncation after it, as in Hugging Face and vLLM.
+/* The sampler. A vocabulary has 150,000 entries and an answer needs a token every few milliseconds, so
+ * the whole row is only passed over by vectorised loops (logits.c): the largest logit, the total mass,
+ * and the candidates near the best one. The reach of "near" starts small and widens until the
+ * candidates hold all that truncation would keep. Without truncation it stops when they hold all but
+ * TAIL of the mass; the rest then stands among them as one candidate, of id −1, and when that is chosen
+ * a token of the rest is drawn freely: the distribution is exact, and the mark, which pays a PRF call a
+ * candidate, loses at most TAIL of its signal. No reach goes beyond CUT: what lies there has less than
+ * n_vocab·e^−CUT (6e-6 at 150,000) of the best token's probability.
  *
- * With a grammar the candidates are masked before anything else, so the mark chooses among legal
- * tokens only. Invariant: the marker sees each position of the answer exactly once. */
+ * Temperature comes first, then top-k, top-p and min-p, each on what the one before left, as in Hugging
+ * Face and vLLM. A grammar is asked about the one token that was drawn; only if it refuses that, about
+ * all candidates, and the draw is repeated among the legal ones (the outcome has the distribution of
+ * the legal tokens either way). A mark must be written at the first draw, since the marker sees each
+ * position of the answer exactly once: there the candidates are always masked first. */
 #include "engine/sampler.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/logits.h"
 
-#define CUT 24.0f
-enum { BLOCK = 16, REPEAT_LAST = 64 };
+#define CUT 24.0f        /* nats, as are all reaches: logits divided by the temperature */
+#define FIRST_REACH 8.0f
+#define REACH_STEP 5.0f
+#define TAIL 0.005       /* share of the mass that may stand as one candidate */
+#define RISK 0.02        /* mass not yet shown to the grammar, to that of the legal candidates */
+enum { REPEAT_LAST = 64 };
 
 struct count {
     int32_t id;
@@ -36,7 +47,15 @@ struct xoe_sampler {
     int n_recent;
     int32_t *ids;   /* [n_vocab] gathered candidates */
     float *vals;    /* [n_vocab] */
-    xoe_cand *cands; /* [n_vocab] survivors */
+    xoe_cand *cands; /* [n_vocab + 1] survivors */
+};
+
+/* Candidates to choose from: c[0, n), p summing to 1. What is in the tail lies below `floor`. */
+struct head {
+    xoe_cand *c;
+    size_t n;
+    double tail; /* mass of the candidate of id −1, the last; 0: there is none */
+    float top, floor;
 };
 
 xoe_err xoe_sampler_open(xoe_sampler **out, const xoe_sampling *s, int n_vocab, const int32_t *suppress,
@@ -58,7 +77,7 @@ xoe_err xoe_sampler_open(xoe_sampler **out, const xoe_sampling *s, int n_vocab, 
     p->mark = mark;
     p->ids = xoe_malloc(n * sizeof *p->ids);
     p->vals = xoe_malloc(n * sizeof *p->vals);
-    p->cands = xoe_malloc(n * sizeof *p->cands);
+    p->cands = xoe_malloc((n + 1) * sizeof *p->cands);
     p->bias = xoe_malloc(s->n_logit_bias * sizeof *p->bias);
     if (!p->ids || !p->vals || !p->cands || !p->bias) {
         xoe_sampler_close(p);
@@ -125,6 +144,8 @@ static void shape(xoe_sampler *p, float *logits)
     const xoe_sampling *s = &p->s;
     for (size_t i = 0; i < p->n_suppress; i++)
         logits[p->suppress[i]] = -INFINITY;
+    for (size_t i = 0; i < s->n_logit_bias; i++)
+        logits[p->bias[i].id] += p->bias[i].bias;
     if (s->frequency_penalty != 0 || s->presence_penalty != 0)
         for (size_t i = 0; i < p->n_counts; i++)
             logits[p->counts[i].id] -=
@@ -137,67 +158,18 @@ static void shape(xoe_sampler *p, float *logits)
                 seen = p->recent[j] == p->recent[i];
             if (!seen) *x = *x > 0 ? *x / s->repeat_penalty : *x * s->repeat_penalty;
         }
-    for (size_t i = 0; i < s->n_logit_bias; i++)
-        logits[p->bias[i].id] += p->bias[i].bias;
 }
 
-static float largest(const float *x, int n)
+/* c[i] becomes e^((vals[i] − top)/T); returns their sum. */
+static double weigh(xoe_sampler *p, size_t n, float top)
 {
-    float m[BLOCK], best = -INFINITY;
-    int i = 0;
-    for (int j = 0; j < BLOCK; j++)
-        m[j] = -INFINITY;
-    for (; i + BLOCK <= n; i += BLOCK)
-        for (int j = 0; j < BLOCK; j++)
-            m[j] = x[i + j] > m[j] ? x[i + j] : m[j];
-    for (int j = 0; j < BLOCK; j++)
-        best = m[j] > best ? m[j] : best;
-    for (; i < n; i++)
-        best = x[i] > best ? x[i] : best;
-    return best;
-}
-
-/* ids and values of entries ≥ floor, in id order. */
-static size_t gather(const float *x, int n, float floor_, int32_t *ids, float *vals)
-{
-    size_t out = 0;
-    int i = 0;
-    for (; i + BLOCK <= n; i += BLOCK) {
-        int any = 0;
-        for (int j = 0; j < BLOCK; j++)
-            any |= x[i + j] >= floor_;
-        if (!any) continue;
-        for (int j = 0; j < BLOCK; j++)
-            if (x[i + j] >= floor_) {
-                ids[out] = i + j;
-                vals[out++] = x[i + j];
-            }
+    float inv_t = 1 / p->s.temperature;
+    double mass = 0;
+    for (size_t i = 0; i < n; i++) {
+        p->cands[i] = (xoe_cand){p->ids[i], expf((p->vals[i] - top) * inv_t)};
+        mass += (double)p->cands[i].p;
     }
-    for (; i < n; i++)
-        if (x[i] >= floor_) {
-            ids[out] = i;
-            vals[out++] = x[i];
-        }
-    return out;
-}
-
-/* Candidates that the grammar allows, near the best one; all of the vocabulary when none is near. */
-static size_t legal(xoe_sampler *p, const float *logits, size_t n, float reach)
-{
-    for (int wide = 0; wide < 2; wide++) {
-        if (wide) n = gather(logits, p->n_vocab, -3e38f, p->ids, p->vals);
-        if (xoe_grammar_mask(p->grammar, p->ids, p->vals, n) == 0) continue;
-        size_t left = 0;
-        for (size_t i = 0; i < n; i++)
-            if (isfinite(p->vals[i])) {
-                p->ids[left] = p->ids[i];
-                p->vals[left++] = p->vals[i];
-            }
-        float best = largest(p->vals, (int)left);
-        if (!wide && best < largest(logits, p->n_vocab) - reach / 2) continue; /* may have missed some */
-        return left;
-    }
-    return 0;
+    return mass;
 }
 
 static void sift(xoe_cand *h, size_t i, size_t n)
@@ -214,26 +186,141 @@ static void sift(xoe_cand *h, size_t i, size_t n)
     }
 }
 
-/* Keep the head of the distribution; returns the survivors, which stand at the end of c. */
-static size_t truncate(const xoe_sampling *s, xoe_cand *c, size_t n, double total)
+static bool truncates(const xoe_sampling *s)
 {
-    size_t kept = 0, heap = n;
-    double cum = 0, stop = (double)s->top_p * total, floor_ = 0;
+    return s->top_p < 1 || s->top_k > 0 || s->min_p > 0;
+}
+
+/* Top-k, top-p, min-p over c, of which the whole mass is `total`. The survivors stand at the end of c,
+ * best last; returns how many. *whole: no candidate outside c could have survived. */
+static size_t truncate(const xoe_sampling *s, xoe_cand *c, size_t n, double total, bool *whole)
+{
+    size_t most = s->top_k > 0 && (size_t)s->top_k < n ? (size_t)s->top_k : n, kept = 0, heap = n;
+    bool by_p = s->top_p < 1, by_k = s->top_k > 0;
+    double cum = 0, stop = by_k ? INFINITY : (double)s->top_p * total, least = 0;
+    *whole = by_k && n >= (size_t)s->top_k;
     for (size_t i = n / 2; i-- > 0;)
         sift(c, i, n);
-    while (heap) {
+    while (kept < most && (kept == 0 || cum < stop)) {
         xoe_cand best = c[0];
-        if (kept == 0) floor_ = (double)s->min_p * best.p;
-        if (kept && (best.p < floor_ || (s->top_k > 0 && kept >= (size_t)s->top_k))) break;
+        if (kept == 0) least = (double)(s->min_p * best.p);
+        if (!by_k && (double)best.p < least) break;
         heap--;
         c[0] = c[heap];
         c[heap] = best;
         sift(c, 0, heap);
         kept++;
-        cum += best.p;
-        if (cum >= stop) break;
+        cum += (double)best.p;
     }
-    return kept;
+    if (!by_k) {
+        *whole = cum >= stop || kept < n;
+        return kept;
+    }
+    stop = by_p ? (double)s->top_p * cum : INFINITY; /* top-p of what top-k left */
+    least = (double)(s->min_p * c[n - 1].p);
+    size_t k = 0;
+    for (cum = 0; k < kept && cum < stop && (double)c[n - 1 - k].p >= least; k++)
+        cum += (double)c[n - 1 - k].p;
+    return k ? k : 1;
+}
+
+/* Make the p of h sum to 1; mass: what they and the tail weigh now. */
+static void normalise(struct head *h, double mass)
+{
+    for (size_t i = 0; i < h->n; i++)
+        h->c[i].p = (float)((double)h->c[i].p / mass);
+}
+
+static void keep_survivors(xoe_sampler *p, struct head *h, size_t kept, size_t n)
+{
+    double mass = 0;
+    h->c = p->cands + n - kept;
+    h->n = kept;
+    h->tail = 0;
+    for (size_t i = 0; i < kept; i++)
+        mass += (double)h->c[i].p;
+    normalise(h, mass);
+}
+
+/* The head of the distribution, without a grammar. */
+static struct head head_of(xoe_sampler *p, const float *logits, float top)
+{
+    const xoe_sampling *s = &p->s;
+    struct head h = {.top = top};
+    bool need_total = s->top_k <= 0 && (s->top_p < 1 || s->min_p <= 0);
+    double total = need_total ? xoe_logits_mass(logits, p->n_vocab, top, 1 / s->temperature) : INFINITY;
+    for (float reach = FIRST_REACH;; reach += REACH_STEP) {
+        bool last = reach >= CUT, whole;
+        if (last) reach = CUT;
+        h.floor = top - reach * s->temperature;
+        size_t n = xoe_logits_gather(logits, p->n_vocab, h.floor, p->ids, p->vals);
+        double mass = weigh(p, n, top);
+        if (truncates(s)) {
+            size_t kept = truncate(s, p->cands, n, total, &whole);
+            if (!whole && !last) continue;
+            keep_survivors(p, &h, kept, n);
+            return h;
+        }
+        if (mass < total * (1 - TAIL) && !last) continue;
+        h.c = p->cands;
+        h.n = n;
+        h.tail = last ? 0 : total - mass;
+        if (h.tail <= total * 1e-6) h.tail = 0; /* no more than the sums' error */
+        if (h.tail > 0) {
+            p->cands[h.n++] = (xoe_cand){-1, (float)h.tail};
+            h.tail /= total;
+        }
+        normalise(&h, h.tail > 0 ? total : mass);
+        return h;
+    }
+}
+
+/* Gather what is within reach and drop what the grammar refuses; returns how many are left.
+ * *seen: mass of all that was gathered, relative to top. */
+static size_t gather_legal(xoe_sampler *p, const float *logits, float floor, float top, double *seen)
+{
+    size_t n = xoe_logits_gather(logits, p->n_vocab, floor, p->ids, p->vals), left = 0;
+    *seen = p->s.temperature > 0 ? weigh(p, n, top) : 0;
+    xoe_grammar_mask(p->grammar, p->ids, p->vals, n);
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(p->vals[i])) {
+            p->ids[left] = p->ids[i];
+            p->vals[left++] = p->vals[i];
+        }
+    return left;
+}
+
+/* The head of the distribution of legal tokens; n == 0: there is none. At temperature 0 it is the
+ * best one alone. */
+static struct head legal_head(xoe_sampler *p, const float *logits, float top)
+{
+    bool greedy = p->s.temperature <= 0, whole;
+    float t = greedy ? 1 : p->s.temperature;
+    struct head h = {.c = p->cands};
+    double total = greedy ? 0 : xoe_logits_mass(logits, p->n_vocab, top, 1 / t), seen;
+    for (float reach = FIRST_REACH;; reach += REACH_STEP) {
+        bool last = reach > CUT;
+        size_t n = gather_legal(p, logits, last ? -3e38f : top - reach * t, top, &seen);
+        if (n == 0) {
+            if (last) return h;
+            continue;
+        }
+        h.top = xoe_logits_max(p->vals, (int)n);
+        if (greedy) {
+            size_t best = 0;
+            while (p->vals[best] < h.top)
+                best++;
+            p->cands[0] = (xoe_cand){p->ids[best], 1};
+            h.n = 1;
+            return h;
+        }
+        double mass = weigh(p, n, h.top);
+        double rest = (total - seen) * exp((double)((top - h.top) / t)); /* not shown, relative to h.top */
+        if (!last && rest > RISK * mass) continue;
+        size_t kept = truncates(&p->s) ? truncate(&p->s, p->cands, n, mass, &whole) : n;
+        keep_survivors(p, &h, kept, n);
+        return h;
+    }
 }
 
 static double uniform(void *ud)
@@ -241,100 +328,84 @@ static double uniform(void *ud)
     return xoe_rng_uniform(ud);
 }
 
-static xoe_sampled choose(xoe_sampler *p, size_t n, const int32_t *answer, size_t n_answer)
+static int32_t draw_tail(xoe_sampler *p, const float *logits, const struct head *h)
+{
+    float inv_t = 1 / p->s.temperature;
+    double mass = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        double u = pass ? xoe_rng_uniform(&p->rng) * mass : 0, cum = 0;
+        int32_t id = -1;
+        for (int i = 0; i < p->n_vocab; i++) {
+            if (!(logits[i] < h->floor) || !isfinite(logits[i])) continue;
+            double w = exp((double)((logits[i] - h->top) * inv_t));
+            if (w <= 0) continue;
+            id = i;
+            cum += w;
+            if (pass && cum > u) break;
+        }
+        if (pass) return id;
+        mass = cum;
+    }
+    return -1;
+}
+
+static xoe_sampled choose(xoe_sampler *p, const float *logits, const struct head *h, const int32_t *answer,
+                          size_t n_answer)
 {
     xoe_sampled out = {-1, false, 0};
-    const xoe_sampling *s = &p->s;
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (p->vals[i] > p->vals[best]) best = i;
-    if (s->temperature <= 0) {
-        out.id = p->ids[best];
-        return out;
-    }
-    double total = 0;
-    float top = p->vals[best], inv_t = 1 / s->temperature;
-    for (size_t i = 0; i < n; i++) {
-        p->cands[i] = (xoe_cand){p->ids[i], expf((p->vals[i] - top) * inv_t)};
-        total += p->cands[i].p;
-    }
-    xoe_cand *c = p->cands;
-    if (s->top_p < 1 || s->top_k > 0 || s->min_p > 0) {
-        size_t kept = truncate(s, c, n, total);
-        c += n - kept;
-        n = kept;
-        total = 0;
-        for (size_t i = 0; i < n; i++)
-            total += c[i].p;
-    }
-    for (size_t i = 0; i < n; i++)
-        c[i].p = (float)(c[i].p / total);
     if (p->mark) {
         xoe_pick pick;
-        xoe_marker_pick(p->mark, c, n, answer, n_answer, uniform, &p->rng, &pick);
-        out = (xoe_sampled){c[pick.index].id, pick.marked, pick.expected};
+        xoe_marker_pick(p->mark, h->c, h->n, answer, n_answer, uniform, &p->rng, &pick);
+        out = (xoe_sampled){h->c[pick.index].id, pick.marked, pick.expected};
     } else {
         double u = xoe_rng_uniform(&p->rng);
         size_t i = 0;
-        while (i + 1 < n && (u -= c[i].p) >= 0)
+        while (i + 1 < h->n && (u -= (double)h->c[i].p) >= 0)
             i++;
-        out.id = c[i].id;
+        out.id = h->c[i].id;
+    }
+    if (out.id < 0) { /* its score is then that of chance */
+        out.id = draw_tail(p, logits, h);
+        out.expected = 0;
     }
     return out;
+}
+
+static xoe_sampled sample_legal(xoe_sampler *p, const float *logits, float top, const int32_t *answer,
+                                size_t n_answer)
+{
+    struct head h = legal_head(p, logits, top);
+    if (h.n == 0) return (xoe_sampled){-1, false, 0};
+    if (p->s.temperature <= 0) return (xoe_sampled){h.c[0].id, false, 0};
+    return choose(p, logits, &h, answer, n_answer);
+}
+
+static xoe_sampled sample_free(xoe_sampler *p, const float *logits, float top, const int32_t *answer,
+                               size_t n_answer)
+{
+    if (p->s.temperature <= 0) {
+        xoe_logits_gather(logits, p->n_vocab, top, p->ids, p->vals);
+        return (xoe_sampled){p->ids[0], false, 0};
+    }
+    struct head h = head_of(p, logits, top);
+    return choose(p, logits, &h, answer, n_answer);
 }
 
 xoe_sampled xoe_sampler_sample(xoe_sampler *p, float *logits, const int32_t *answer, size_t n_answer)
 {
-    float t = p->s.temperature > 0 ? p->s.temperature : 1, reach = CUT * t;
+    xoe_sampled out = {-1, false, 0};
     shape(p, logits);
-    size_t n = gather(logits, p->n_vocab, largest(logits, p->n_vocab) - reach, p->ids, p->vals);
-    if (p->grammar) n = legal(p, logits, n, reach);
-    if (n == 0) return (xoe_sampled){-1, false, 0};
-    xoe_sampled out = choose(p, n, answer, n_answer);
-    if (p->grammar && xoe_grammar_accept(p->grammar, out.id)) return (xoe_sampled){-1, false, 0};
+    float top = xoe_logits_max(logits, p->n_vocab);
+    if (!isfinite(top)) return out;
+    bool masked = p->grammar && p->mark;
+    if (!masked) {
+        out = sample_free(p, logits, top, answer, n_answer);
+        float one = 0;
+        masked = p->grammar && out.id >= 0 && xoe_grammar_mask(p->grammar, &out.id, &one, 1) == 0;
+    }
+    if (masked) out = sample_legal(p, logits, top, answer, n_answer);
+    if (out.id < 0 || (p->grammar && xoe_grammar_accept(p->grammar, out.id))) return (xoe_sampled){-1, false, 0};
     remember(p, out.id);
     count_token(p, out.id);
     return out;
-}
-
-/* ln Σ e^(x − max), in float blocks that vectorise badly but run only when asked for. */
-static double ln_sum(const float *x, int n, float top)
-{
-    double sum = 0;
-    for (int i = 0; i < n; i++)
-        if (x[i] > top - 40) sum += exp((double)(x[i] - top));
-    return log(sum);
-}
-
-float xoe_logprobs(const float *logits, int n_vocab, int32_t id, xoe_token_prob *top, int k)
-{
-    float best = largest(logits, n_vocab);
-    double norm = (double)best + ln_sum(logits, n_vocab, best);
-    int n = 0;
-    for (int i = 0; i < n_vocab && k > 0; i++) {
-        float lp = (float)((double)logits[i] - norm);
-        if (n == k && lp <= top[n - 1].logprob) continue;
-        int at = n < k ? n++ : n - 1;
-        while (at > 0 && top[at - 1].logprob < lp) {
-            top[at] = top[at - 1];
-            at--;
-        }
-        top[at] = (xoe_token_prob){i, lp};
-    }
-    return (float)((double)logits[id] - norm);
-}
-
-float xoe_entropy(const float *logits, int n_vocab, int32_t id, float *logprob_of_id)
-{
-    float best = largest(logits, n_vocab);
-    double sum = 0, dot = 0;
-    for (int i = 0; i < n_vocab; i++) {
-        double d = (double)(logits[i] - best);
-        if (d < -40) continue;
-        double w = exp(d);
-        sum += w;
-        dot += w * d;
-    }
-    *logprob_of_id = (float)((double)(logits[id] - best) - log(sum));
-    return (float)(log(sum) - dot / sum);
 }

@@ -28,10 +28,4 @@ void xoe_sampler_seed_history(xoe_sampler *s, const int32_t *prompt, size_t n);
  * grammar move on). */
 xoe_sampled xoe_sampler_sample(xoe_sampler *s, float *logits, const int32_t *answer, size_t n_answer);
 
-/* Natural log of the softmax of logits at the k best ids and at `id` (logits untouched).
- * top: [k] sorted, best first; returns the log-probability of id. */
-float xoe_logprobs(const float *logits, int n_vocab, int32_t id, xoe_token_prob *top, int k);
-/* Entropy in nats; *logprob_of_id as above. */
-float xoe_entropy(const float *logits, int n_vocab, int32_t id, float *logprob_of_id);
-
 #endif

@@ -6,6 +6,27 @@ double xoe_prompt_rank(int priority, size_t n_left, int64_t waited_ns, double to
     return -1e9 * priority + (double)n_left - (double)waited_ns * 1e-9 * tokens_per_s;
 }
 
+xoe_placement xoe_place(const xoe_slot_view *v, int n)
+{
+    int own = -1, oldest = -1, donor = -1;
+    for (int i = 0; i < n; i++) {
+        if (donor < 0 || v[i].shared > v[donor].shared) donor = i;
+        if (v[i].busy) continue;
+        if (oldest < 0 || v[i].used < v[oldest].used) oldest = i;
+        if (own < 0 || v[i].shared > v[own].shared ||
+            (v[i].shared == v[own].shared && v[i].n_cache < v[own].n_cache))
+            own = i;
+    }
+    if (oldest < 0) return (xoe_placement){-1, -1, 0};
+    size_t waste = v[own].n_cache - v[own].shared;
+    if (v[own].shared == 0 || (waste > v[own].shared && waste > XOE_WASTE_MAX)) own = oldest;
+    if (v[donor].shared >= v[own].shared + XOE_COPY_MIN) {
+        /* the copy replaces what the slot holds, so it goes to the oldest */
+        return (xoe_placement){oldest, donor, v[donor].shared};
+    }
+    return (xoe_placement){own, -1, v[own].shared};
+}
+
 size_t xoe_common_prefix(const int32_t *a, size_t n, const int32_t *b, size_t m)
 {
     size_t i = 0, end = n < m ? n : m;

@@ -6,11 +6,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define XOE_PROMPT_RATE 100.0 /* tokens/s of a small model on two cores; for ranks only */
+
 /* Rank of a prompt that waits to be computed; the lowest goes first. Priority classes are strict.
  * Within one, the shortest remaining prompt goes first, which minimises the mean time to first token,
  * and each second of waiting is worth as many tokens as a second computes at `tokens_per_s`, so that a
  * long prompt is passed over only by those that would have been done before it anyway. */
 double xoe_prompt_rank(int priority, size_t n_left, int64_t waited_ns, double tokens_per_s);
+
+/* What placing a job needs to know of a slot. */
+typedef struct xoe_slot_view {
+    bool busy;
+    size_t n_cache; /* tokens that it holds */
+    size_t shared;  /* of them, from the start, those that the job can use */
+    uint64_t used;  /* when it was last used; the smallest is the oldest */
+} xoe_slot_view;
+
+enum {
+    XOE_COPY_MIN = 32,   /* copying a cache costs about as much as computing so many tokens */
+    XOE_WASTE_MAX = 128, /* cached tokens of another text that a job may overwrite without much gain */
+};
+
+typedef struct xoe_placement {
+    int slot;      /* −1: all are busy */
+    int donor;     /* copy this slot's cache first; −1: use the slot's own */
+    size_t shared; /* cached tokens that the job starts with */
+} xoe_placement;
+
+/* Where a job goes: to the free slot that shares the longest prefix with it, unless that would
+ * overwrite a long text of somebody else; then, and when a busy slot shares more, to the slot that was
+ * unused for longest, with a copy of the prefix if it is long enough to pay. */
+xoe_placement xoe_place(const xoe_slot_view *slots, int n);
 
 /* Length of the common prefix of a and b. */
 size_t xoe_common_prefix(const int32_t *a, size_t n, const int32_t *b, size_t m);

@@ -4,8 +4,9 @@
  * while answers run (a whole batch while none does), so a long prompt delays a running answer by one
  * piece at most. Each slot is one sequence with its own stream of the key-value cache: attention then
  * reads only the slot's own tokens (a unified cache makes each of 8 answers read all 8). When a job
- * ends, its slot keeps the cache; the next job takes the slot whose cache shares the longest prefix
- * with its prompt, or copies a running slot's cache when that one shares much more.
+ * ends, its slot keeps the cache; the next job starts with the longest prefix that any slot shares with
+ * its prompt (schedule.c places it), and a job whose prompt is being computed for another one just now
+ * waits for that, so that n answers to one prompt compute it once.
  *
  * Seeded jobs are exact: the kernels round differently for pieces of different length, so their
  * prompt is computed afresh in pieces of n_prefill, whatever was cached.
@@ -20,13 +21,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/compute.h"
+#include "engine/logits.h"
 #include "engine/schedule.h"
 
 enum {
-    COPY_MIN = 64,    /* a cache is copied between slots for at least so many tokens more */
-    SCORE_PIECE = 32, /* rows of logits a scoring call keeps: 20 MB at a vocabulary of 150,000 */
+    SLOTS_MAX = 256,  /* llama.cpp's limit of sequences */
 };
-static const double prompt_tokens_per_s = 100; /* of a small model on two cores; for ranks only */
 
 void xoe_batch_add(struct llama_batch *b, int32_t token, int pos, int seq, bool logits)
 {
@@ -96,7 +96,7 @@ static void end_job(xoe_engine *en, xoe_job *j, const xoe_slot *slot, xoe_finish
     mark_done(en, j, finish == XOE_FINISH_ERROR, finish == XOE_FINISH_CANCELED);
 }
 
-static void end_slot(xoe_engine *en, xoe_slot *s, xoe_finish finish, const xoe_error *error)
+void xoe_worker_end_slot(xoe_engine *en, xoe_slot *s, xoe_finish finish, const xoe_error *error)
 {
     xoe_job *j = s->job;
     s->job = NULL;
@@ -131,37 +131,48 @@ static void cut_cache(xoe_engine *en, xoe_slot *s, size_t n)
     s->n_cache = n;
 }
 
+/* Tokens of its prompt that a job can take from a cache: the last is computed for its logits. */
+static size_t reusable(const xoe_job *j)
+{
+    if (j->exact) return 0;
+    return j->kind == XOE_JOB_SCORE ? j->n_prefix - 1 : j->n_prompt - 1;
+}
+
+/* Is a running job, of no lower priority, about to compute a prefix that j needs and no cache has? */
+static bool prefix_is_coming(const xoe_engine *en, const xoe_job *j)
+{
+    size_t most = reusable(j), now = 0, soon = 0;
+    for (int i = 0; i < en->n_slots; i++) {
+        const xoe_slot *s = &en->slots[i];
+        size_t n = xoe_common_prefix(s->cache, s->n_cache, j->prompt, most);
+        if (n > now) now = n;
+        if (!s->job || s->answering || s->job->priority < j->priority) continue;
+        n = xoe_common_prefix(s->job->prompt, s->job->n_prompt, j->prompt, most);
+        if (n > soon) soon = n;
+    }
+    return soon >= now + XOE_COPY_MIN;
+}
+
+/* A free slot for the job (there is one); *shared: the tokens of its cache to keep. */
 static xoe_slot *choose_slot(xoe_engine *en, const xoe_job *j, size_t *shared)
 {
-    xoe_slot *best = NULL, *lru = NULL, *donor = NULL;
-    size_t best_n = 0, donor_n = 0, most = j->kind == XOE_JOB_SCORE ? j->n_prefix - 1 : j->n_prompt - 1;
+    xoe_slot_view view[SLOTS_MAX];
     for (int i = 0; i < en->n_slots; i++) {
-        xoe_slot *s = &en->slots[i];
-        size_t n = j->exact ? 0 : xoe_common_prefix(s->cache, s->n_cache, j->prompt, most);
-        if (s->job) {
-            if (n > donor_n) {
-                donor = s;
-                donor_n = n;
-            }
-            continue;
-        }
-        if (!lru || s->used < lru->used) lru = s;
-        if (n > best_n) {
-            best = s;
-            best_n = n;
-        }
+        const xoe_slot *s = &en->slots[i];
+        view[i] = (xoe_slot_view){.busy = s->job != NULL, .n_cache = s->n_cache, .used = s->used,
+                                  .shared = xoe_common_prefix(s->cache, s->n_cache, j->prompt, reusable(j))};
     }
-    if (!lru) return NULL;
-    if (donor && donor_n >= best_n + COPY_MIN) {
-        cut_cache(en, lru, 0);
-        llama_memory_seq_cp(llama_get_memory(en->ctx), donor->seq, lru->seq, -1, -1);
-        memcpy(lru->cache, donor->cache, donor->n_cache * sizeof *lru->cache);
-        lru->n_cache = donor->n_cache;
-        *shared = donor_n;
-        return lru;
+    xoe_placement at = xoe_place(view, en->n_slots);
+    xoe_slot *s = &en->slots[at.slot];
+    if (at.donor >= 0) {
+        const xoe_slot *donor = &en->slots[at.donor];
+        cut_cache(en, s, 0);
+        llama_memory_seq_cp(llama_get_memory(en->ctx), donor->seq, s->seq, -1, -1);
+        memcpy(s->cache, donor->cache, donor->n_cache * sizeof *s->cache);
+        s->n_cache = donor->n_cache;
     }
-    *shared = best_n;
-    return best ? best : lru;
+    *shared = at.shared;
+    return s;
 }
 
 static void start(xoe_engine *en, xoe_slot *s, xoe_job *j, size_t shared)
@@ -192,8 +203,8 @@ static xoe_job *take_next(xoe_engine *en, bool any_slot, xoe_job **dead)
             en->n_queue--;
             continue;
         }
-        double rank = xoe_prompt_rank((int)j->priority, j->n_prompt, now - j->queued_ns, prompt_tokens_per_s);
-        if (!best || rank < best_rank) {
+        double rank = xoe_prompt_rank((int)j->priority, j->n_prompt, now - j->queued_ns, XOE_PROMPT_RATE);
+        if ((!best || rank < best_rank) && !prefix_is_coming(en, j)) {
             best = at;
             best_rank = rank;
         }
@@ -276,7 +287,7 @@ static void plan_prompts(const xoe_engine *en, int n_answers, int take[])
             const xoe_slot *s = &en->slots[i];
             if (!s->job || s->answering || s->job->kind != XOE_JOB_GENERATE || take[i]) continue;
             double rank = xoe_prompt_rank((int)s->job->priority, s->job->n_prompt - s->n_done,
-                                          now - s->job->queued_ns, prompt_tokens_per_s);
+                                          now - s->job->queued_ns, XOE_PROMPT_RATE);
             if (best < 0 || rank < best_rank) {
                 best = i;
                 best_rank = rank;
@@ -329,12 +340,11 @@ static bool shown(const xoe_engine *en, const xoe_job *j, int32_t id)
 static void send_token(xoe_engine *en, xoe_slot *s, const xoe_sampled *got, const float *logits)
 {
     xoe_job *j = s->job;
-    char bytes[256];
     xoe_token_prob top[64];
-    xoe_event ev = {.kind = XOE_EVENT_TOKEN, .token = got->id, .bytes = bytes, .marked = got->marked,
+    xoe_event ev = {.kind = XOE_EVENT_TOKEN, .token = got->id, .bytes = en->piece, .marked = got->marked,
                     .expected_score = got->expected};
-    if (shown(en, j, got->id)) ev.n_bytes = xoe_engine_token_bytes(en, got->id, true, bytes, sizeof bytes);
-    if (ev.n_bytes > sizeof bytes) ev.n_bytes = 0;
+    if (shown(en, j, got->id)) ev.n_bytes = xoe_engine_token_bytes(en, got->id, true, en->piece, en->piece_cap);
+    XOE_ASSERT(ev.n_bytes <= en->piece_cap);
     if (j->n_probs >= 0) {
         int k = j->n_probs < 64 ? j->n_probs : 64;
         ev.logprob = xoe_logprobs(logits, en->n_vocab, got->id, top, k);
@@ -362,17 +372,17 @@ static void advance(xoe_engine *en, xoe_slot *s)
     }
     xoe_sampled got = xoe_sampler_sample(j->sampler, work, s->answer, s->n_answer);
     if (got.id < 0 || llama_vocab_is_eog(en->vocab, got.id)) {
-        end_slot(en, s, XOE_FINISH_STOP, NULL);
+        xoe_worker_end_slot(en, s, XOE_FINISH_STOP, NULL);
         return;
     }
     s->answer[s->n_answer++] = got.id;
     s->last = got.id;
     send_token(en, s, &got, logits);
     if ((int)s->n_answer >= j->max_tokens || s->n_cache >= (size_t)en->n_ctx_slot)
-        end_slot(en, s, XOE_FINISH_LENGTH, NULL);
+        xoe_worker_end_slot(en, s, XOE_FINISH_LENGTH, NULL);
 }
 
-static void fail_batch(xoe_engine *en, int code)
+void xoe_worker_fail(xoe_engine *en, int code)
 {
     xoe_error err = XOE_ERROR_INIT;
     xoe_error_set(&err, XOE_EINTERNAL, "the model failed to compute (llama.cpp code %d)", code);
@@ -381,11 +391,11 @@ static void fail_batch(xoe_engine *en, int code)
         xoe_slot *s = &en->slots[i];
         if (!s->job) continue;
         cut_cache(en, s, 0);
-        end_slot(en, s, XOE_FINISH_ERROR, &err);
+        xoe_worker_end_slot(en, s, XOE_FINISH_ERROR, &err);
     }
 }
 
-static void note_stats(xoe_engine *en, int n_prompt, int n_answers, double seconds)
+void xoe_worker_note(xoe_engine *en, int n_prompt, int n_answers, double seconds)
 {
     pthread_mutex_lock(&en->lock);
     xoe_engine_stats *st = &en->stats;
@@ -395,36 +405,6 @@ static void note_stats(xoe_engine *en, int n_prompt, int n_answers, double secon
     st->busy_slots_sum += (uint64_t)count_busy(en);
     *(n_prompt > n_answers ? &st->prompt_s : &st->predicted_s) += seconds;
     pthread_mutex_unlock(&en->lock);
-}
-
-/* One piece of a scoring job, in a call of its own: it keeps many rows of logits. */
-static void score_piece(xoe_engine *en, xoe_slot *s)
-{
-    xoe_job *j = s->job;
-    struct llama_batch *b = &en->batch;
-    size_t first = s->n_done, scored = 0;
-    b->n_tokens = 0;
-    while (s->n_done + 1 < j->n_prompt && scored < SCORE_PIECE && b->n_tokens < en->n_prefill * 2) {
-        bool want = s->n_done + 1 >= j->n_prefix;
-        scored += want;
-        s->cache[s->n_cache] = j->prompt[s->n_done];
-        xoe_batch_add(b, j->prompt[s->n_done++], (int)s->n_cache++, s->seq, want);
-    }
-    int64_t t0 = xoe_clock_mono_ns();
-    int code = xoe_worker_decode(en, *b, j->priority, false);
-    note_stats(en, b->n_tokens, 0, (double)(xoe_clock_mono_ns() - t0) * 1e-9);
-    if (code) {
-        fail_batch(en, code);
-        return;
-    }
-    for (size_t i = first; i < s->n_done; i++) {
-        if (i + 1 < j->n_prefix) continue;
-        const float *logits = llama_get_logits_ith(en->ctx, (int)(i - first));
-        float lp, h = xoe_entropy(logits, en->n_vocab, j->prompt[i + 1], &lp);
-        j->out[i + 1 - j->n_prefix] = lp;
-        if (j->entropies) j->entropies[i + 1 - j->n_prefix] = h;
-    }
-    if (s->n_done + 1 == j->n_prompt) end_slot(en, s, XOE_FINISH_STOP, NULL);
 }
 
 static xoe_priority highest_priority(const xoe_engine *en)
@@ -437,22 +417,22 @@ static xoe_priority highest_priority(const xoe_engine *en)
 
 static void step(xoe_engine *en)
 {
-    int take[256], n_answers = 0;
+    int take[SLOTS_MAX], n_answers = 0;
     xoe_finish why;
     for (int i = 0; i < en->n_slots; i++) {
         xoe_slot *s = &en->slots[i];
-        if (s->job && over(s->job, &why)) end_slot(en, s, why, NULL);
-        if (s->job && s->job->kind == XOE_JOB_SCORE) score_piece(en, s);
+        if (s->job && over(s->job, &why)) xoe_worker_end_slot(en, s, why, NULL);
     }
     add_answers(en, &n_answers);
+    xoe_worker_score(en, n_answers);
     plan_prompts(en, n_answers, take);
     fill_batch(en, take);
     if (en->batch.n_tokens == 0) return;
     int64_t t0 = xoe_clock_mono_ns();
     int code = xoe_worker_decode(en, en->batch, highest_priority(en), false);
-    note_stats(en, en->batch.n_tokens - n_answers, n_answers, (double)(xoe_clock_mono_ns() - t0) * 1e-9);
+    xoe_worker_note(en, en->batch.n_tokens - n_answers, n_answers, (double)(xoe_clock_mono_ns() - t0) * 1e-9);
     if (code) {
-        fail_batch(en, code);
+        xoe_worker_fail(en, code);
         return;
     }
     for (int i = 0; i < en->n_slots; i++)
@@ -462,7 +442,7 @@ static void step(xoe_engine *en)
 static void end_all(xoe_engine *en)
 {
     for (int i = 0; i < en->n_slots; i++)
-        if (en->slots && en->slots[i].job) end_slot(en, &en->slots[i], XOE_FINISH_CANCELED, NULL);
+        if (en->slots && en->slots[i].job) xoe_worker_end_slot(en, &en->slots[i], XOE_FINISH_CANCELED, NULL);
     for (;;) {
         pthread_mutex_lock(&en->lock);
         xoe_job *j = en->queue;
