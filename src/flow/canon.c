@@ -57,6 +57,11 @@ static bool is_space(ucs4_t c)
     return c == 0xA0 || (c >= 0x2000 && c <= 0x200A) || c == 0x202F || c == 0x205F;
 }
 
+static bool is_joiner(ucs4_t c)
+{
+    return c == 0x200C || c == 0x200D;
+}
+
 static bool is_letter(ucs4_t c)
 {
     return uc_is_general_category(c, UC_CATEGORY_L);
@@ -81,7 +86,6 @@ static size_t drop_invisible(struct cp *p, size_t n)
     for (size_t i = 0; i < n; i++) {
         ucs4_t c = p[i].c;
         if (is_invisible(c)) continue;
-        if ((c == 0x200C || c == 0x200D) && k && is_latin(p[k - 1].c)) continue;
         if (c == '\r') {
             if (i + 1 < n && p[i + 1].c == '\n') continue;
             c = '\n';
@@ -98,7 +102,7 @@ static void unmask_words(struct cp *p, size_t n)
     for (size_t i = 0; i < n;) {
         size_t end = i;
         bool latin = false;
-        while (end < n && (is_letter(p[end].c) || (end > i && uc_combining_class(p[end].c) != 0)))
+        while (end < n && (is_letter(p[end].c) || (end > i && (is_joiner(p[end].c) || uc_combining_class(p[end].c) != 0))))
             latin = is_ascii_letter(p[end++].c) || latin;
         for (size_t k = i; latin && k < end; k++) {
             char to = look_alike(p[k].c);
@@ -106,6 +110,19 @@ static void unmask_words(struct cp *p, size_t n)
         }
         i = end > i ? end : i + 1;
     }
+}
+
+/* Joiners do nothing after a Latin letter or its marks. */
+static size_t drop_joiners(struct cp *p, size_t n)
+{
+    size_t k = 0;
+    bool latin = false;
+    for (size_t i = 0; i < n; i++) {
+        if (latin && is_joiner(p[i].c)) continue;
+        if (uc_combining_class(p[i].c) == 0) latin = is_latin(p[i].c);
+        p[k++] = p[i];
+    }
+    return k;
 }
 
 /* Vowels and finals of Hangul join the letter before them without being combining marks. */
@@ -170,7 +187,7 @@ xoe_err xoe_canon_make(xoe_canon *out, const char *text, size_t n, xoe_error *e)
     long k = compose(p, drop_invisible(p, decode(text, n, p)), whole);
     if (k >= 0) {
         unmask_words(whole, (size_t)k);
-        k = compose(whole, (size_t)k, p);
+        k = compose(whole, drop_joiners(whole, (size_t)k), p);
     }
     if (k < 0)
         rc = xoe_error_set(e, XOE_ENOMEM, "no memory for a text of %zu bytes", n);

@@ -34,6 +34,7 @@ static void test_attacks(void **s)
     expect("w\u200bat\u00ader\u2060mark\ufeff", "watermark");
     expect("w\u200dater", "water");
     expect("w\u0430t\u0435rmark", "watermark");       /* Cyrillic a, e */
+    expect("c\u0430\u200dt \u0430\u200cct", "cat act"); /* joiners beside look-alikes */
     expect("\u0391pple", "Apple");                      /* Greek Alpha */
     expect("cafe\u0301", "caf\u00e9");                  /* decomposed */
     expect("a\u00a0b\u2003c", "a b c");
