@@ -57,6 +57,11 @@ static bool is_space(ucs4_t c)
     return c == 0xA0 || (c >= 0x2000 && c <= 0x200A) || c == 0x202F || c == 0x205F;
 }
 
+static bool is_joiner(ucs4_t c)
+{
+    return c == 0x200C || c == 0x200D;
+}
+
 static bool is_letter(ucs4_t c)
 {
     return uc_is_general_category(c, UC_CATEGORY_L);
@@ -81,7 +86,6 @@ static size_t drop_invisible(struct cp *p, size_t n)
     for (size_t i = 0; i < n; i++) {
         ucs4_t c = p[i].c;
         if (is_invisible(c)) continue;
-        if ((c == 0x200C || c == 0x200D) && k && is_latin(p[k - 1].c)) continue;
         if (c == '\r') {
             if (i + 1 < n && p[i + 1].c == '\n') continue;
             c = '\n';
@@ -98,7 +102,7 @@ static void unmask_words(struct cp *p, size_t n)
     for (size_t i = 0; i < n;) {
         size_t end = i;
         bool latin = false;
-        while (end < n && is_letter(p[end].c))
+        while (end < n && (is_letter(p[end].c) || (end > i && (is_joiner(p[end].c) || uc_combining_class(p[end].c) != 0))))
             latin = is_ascii_letter(p[end++].c) || latin;
         for (size_t k = i; latin && k < end; k++) {
             char to = look_alike(p[k].c);
@@ -108,30 +112,49 @@ static void unmask_words(struct cp *p, size_t n)
     }
 }
 
-/* Compose a base and its marks (NFC). Returns the new number, −1: no memory. */
-static long compose(struct cp *p, size_t n)
+/* Joiners do nothing after a Latin letter or its marks. */
+static size_t drop_joiners(struct cp *p, size_t n)
 {
     size_t k = 0;
-    for (size_t i = 0; i < n;) {
-        size_t end = i + 1;
-        while (end < n && uc_combining_class(p[end].c) != 0)
+    bool latin = false;
+    for (size_t i = 0; i < n; i++) {
+        if (latin && is_joiner(p[i].c)) continue;
+        if (uc_combining_class(p[i].c) == 0) latin = is_latin(p[i].c);
+        p[k++] = p[i];
+    }
+    return k;
+}
+
+/* Vowels and finals of Hangul join the letter before them without being combining marks. */
+static bool is_joining(ucs4_t c)
+{
+    return uc_combining_class(c) != 0 || (c >= 0x1161 && c <= 0x1175) || (c >= 0x11A8 && c <= 0x11C2);
+}
+
+/* NFC, a letter and its marks at a time; more than RUN_MAX marks are left as they are. out: room for as
+ * many as the text has bytes (a character of b bytes never becomes more than b). Returns the new number,
+ * -1: no memory. */
+static long compose(const struct cp *p, size_t n, struct cp *out)
+{
+    enum { RUN_MAX = 32, FIRST_CHANGED = 0x340 }; /* single characters below it are NFC */
+    size_t k = 0;
+    for (size_t i = 0, end; i < n; i = end) {
+        ucs4_t in[RUN_MAX], buf[4 * RUN_MAX], *made;
+        size_t m = 4 * RUN_MAX;
+        for (end = i + 1; end < n && is_joining(p[end].c);)
             end++;
-        if (end == i + 1 || end - i > 32) {
-            while (i < end)
-                p[k++] = p[i++];
+        if (end - i > RUN_MAX || (end == i + 1 && p[i].c < FIRST_CHANGED)) {
+            for (size_t j = i; j < end; j++)
+                out[k++] = p[j];
             continue;
         }
-        ucs4_t in[32], buf[64];
-        size_t m = 64, at = p[i].at;
         for (size_t j = i; j < end; j++)
             in[j - i] = p[j].c;
-        ucs4_t *out = u32_normalize(UNINORM_NFC, in, end - i, buf, &m);
-        if (!out) return -1;
-        if (m > end - i) m = end - i; /* NFC of a sequence is never longer here */
+        made = u32_normalize(UNINORM_NFC, in, end - i, buf, &m);
+        if (!made) return -1;
         for (size_t j = 0; j < m; j++)
-            p[k++] = (struct cp){out[j], at};
-        if (out != buf) free(out);
-        i = end;
+            out[k++] = (struct cp){made[j], p[i].at};
+        if (made != buf) free(made);
     }
     return (long)k;
 }
@@ -156,16 +179,20 @@ xoe_err xoe_canon_make(xoe_canon *out, const char *text, size_t n, xoe_error *e)
     *out = (xoe_canon){0};
     size_t valid = xoe_utf8_valid_prefix(text, n, NULL);
     if (valid != n) return xoe_error_param(e, XOE_EINVAL, "text", "the text is not UTF-8 (byte %zu)", valid);
-    struct cp *p = xoe_malloc(n * sizeof *p);
+    struct cp *p = xoe_malloc(2 * n * sizeof *p), *whole = p ? p + n : NULL;
     xoe_err rc = XOE_OK;
     if (!p) return xoe_error_set(e, XOE_ENOMEM, "no memory for a text of %zu bytes", n);
-    size_t k = drop_invisible(p, decode(text, n, p));
-    unmask_words(p, k);
-    long composed = compose(p, k);
-    if (composed < 0)
+    /* Composed before, since a compatibility sign may hide a Latin letter, and after, since a letter that was
+     * changed may now join its marks. */
+    long k = compose(p, drop_invisible(p, decode(text, n, p)), whole);
+    if (k >= 0) {
+        unmask_words(whole, (size_t)k);
+        k = compose(whole, drop_joiners(whole, (size_t)k), p);
+    }
+    if (k < 0)
         rc = xoe_error_set(e, XOE_ENOMEM, "no memory for a text of %zu bytes", n);
     else
-        rc = encode(out, p, (size_t)composed, n, e);
+        rc = encode(out, p, (size_t)k, n, e);
     xoe_free(p);
     if (rc != XOE_OK) xoe_canon_clear(out);
     return rc;

@@ -34,11 +34,23 @@ static void test_attacks(void **s)
     expect("w\u200bat\u00ader\u2060mark\ufeff", "watermark");
     expect("w\u200dater", "water");
     expect("w\u0430t\u0435rmark", "watermark");       /* Cyrillic a, e */
+    expect("c\u0430\u200dt \u0430\u200cct", "cat act"); /* joiners beside look-alikes */
     expect("\u0391pple", "Apple");                      /* Greek Alpha */
     expect("cafe\u0301", "caf\u00e9");                  /* decomposed */
     expect("a\u00a0b\u2003c", "a b c");
     expect("one\r\ntwo\rthree", "one\ntwo\nthree");
     expect("\uff37\uff41\uff54\uff45\uff52 \uff14\uff12", "Water 42");
+}
+
+static void test_normal_form(void **s)
+{
+    (void)s;
+    expect("\u0958\u0951", "\u0915\u093c\u0951"); /* NFC is longer than what was given */
+    expect("\u1112\u1161\u11ab", "\ud55c");         /* Hangul from its parts */
+    expect("5 \u212b", "5 \u00c5");                   /* Angstrom sign */
+    expect("e\u0301\u0323", "\u1eb9\u0301");        /* marks in another order */
+    expect("\u212a\u043e", "Ko");                     /* Kelvin sign beside a Cyrillic o */
+    expect("\u0430\u0301bc", "\u00e1bc");             /* Cyrillic a with an accent */
 }
 
 static void test_reflow_and_offsets(void **s)
@@ -61,6 +73,6 @@ static void test_reflow_and_offsets(void **s)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity), cmocka_unit_test(test_attacks), cmocka_unit_test(test_reflow_and_offsets)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity), cmocka_unit_test(test_attacks), cmocka_unit_test(test_normal_form), cmocka_unit_test(test_reflow_and_offsets)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
