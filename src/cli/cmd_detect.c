@@ -1,12 +1,14 @@
-/* xoe detect: is a text marked with one of our keys? Needs the model's tokenizer, not its weights.
- * Exit status 0 whatever the verdict: it is a result, not a failure. */
+/* xoe detect: is a text marked with one of our keys, or with a scheme and key that the user names? Needs the
+ * model's tokenizer, not its weights. Exit status 0 whatever the verdict: it is a result, not a failure. */
 #include "cli/cli.h"
 #include "base/mem.h"
 #include "cli/input.h"
+#include "cli/scheme_options.h"
 #include "cli/verdict.h"
 #include "flow/app_detect.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static int print(const cli_args *a, const xoe_text_verdict *v, const xoe_buf *text, bool with_tokens)
@@ -30,27 +32,53 @@ static int print(const cli_args *a, const xoe_text_verdict *v, const xoe_buf *te
     return cli_finish_output(CLI_DONE);
 }
 
+/* Options that only make sense with --scheme, given without it. */
+static int check_use(const cli_command *cmd, const cli_scheme_options *o, const cli_option *rows)
+{
+    for (unsigned f = 0; f < XOE_NAMED_N_FIELDS && !o->scheme; f++)
+        if (f != XOE_NAMED_KEY && o->values[f])
+            return cli_misuse(cmd, "--%s goes with --scheme: keys of the keyring know their parameters", rows[1 + f].name);
+    return CLI_GO_ON;
+}
+
 int cmd_detect(const cli_command *cmd, int argc, char **argv)
 {
-    const char *key = NULL;
+    enum { PLAIN = 2 };
+    cli_scheme_options scheme = {0};
+    const char *tokenizer = NULL;
     bool tokens = false;
-    const cli_option own[] = {
-        {"key", "ID", "look for this key only (default: all keys, retired ones too)", &key, NULL},
+    cli_option own[PLAIN + CLI_SCHEME_OPTIONS] = {
         {"tokens", NULL, "give the score of every token", NULL, &tokens},
+        {"tokenizer", "MODEL", "whose tokens the text is made of: a model's name or a GGUF file", &tokenizer, NULL},
     };
     cli_args a;
     xoe_error e = XOE_ERROR_INIT;
     xoe_buf text = {0};
     xoe_app *app = NULL;
+    xoe_named_scheme named = {0};
+    cli_scheme_rows(&scheme, own + PLAIN);
     int rc = cli_parse(&a, cmd, own, sizeof own / sizeof *own, argc, argv);
     if (rc != CLI_GO_ON) return rc;
     xoe_text_detect_opts opts = {.fpr = a.config.fpr, .spans = true, .tokens = true};
-    if (key) {
-        opts.key_ids = &key;
-        opts.n_key_ids = 1;
-    }
     xoe_text_verdict v = {0};
     char model[XOE_MODEL_NAME_MAX];
+    if (scheme.scheme && !strcmp(scheme.scheme, "list")) {
+        rc = cli_scheme_list(a.json);
+        goto out;
+    }
+    if ((rc = check_use(cmd, &scheme, own + PLAIN)) != CLI_GO_ON) goto out;
+    if (scheme.scheme) {
+        bool std_in = !a.n_operands || !strcmp(a.operands[0], "-");
+        if ((rc = cli_scheme_read(cmd, &a, &scheme, std_in, &named)) != CLI_GO_ON) goto out;
+        opts.scheme = &named;
+    } else if (scheme.values[XOE_NAMED_KEY]) {
+        opts.key_ids = &scheme.values[XOE_NAMED_KEY];
+        opts.n_key_ids = 1;
+    }
+    if (tokenizer && xoe_config_set(&a.config, "model", tokenizer, "--tokenizer", &e)) {
+        rc = cli_fail(&e);
+        goto out;
+    }
     if ((rc = cli_read_text(cmd, &a, &text)) != CLI_GO_ON) goto out;
     if (xoe_app_open(&app, &a.config, XOE_APP_TOKENIZER, &e) ||
         xoe_app_detect(app, NULL, text.data, text.len, &opts, &v, model, &e)) {
@@ -60,6 +88,7 @@ int cmd_detect(const cli_command *cmd, int argc, char **argv)
     rc = print(&a, &v, &text, tokens);
     xoe_text_verdict_clear(&v);
 out:
+    xoe_named_scheme_wipe(&named);
     xoe_app_close(app);
     xoe_buf_free(&text);
     cli_args_free(&a);

@@ -43,15 +43,22 @@ const cli_command cli_commands[] = {
      .run = cmd_mark},
     {.name = "detect",
      .usage = "detect [FILE|-]",
-     .summary = "Look for our marks in a text.",
+     .summary = "Look for marks in a text.",
      .details = "Says whether the text is marked with a key of the keyring, how sure that is, and where. \"cannot carry a\n"
-                "mark\" means that the text is too short to tell. The exit status is 0 whatever the verdict.",
+                "mark\" means that the text is too short to tell. The exit status is 0 whatever the verdict.\n"
+                "With --scheme it looks for the mark of another program (TextSeal, vLLM, SGLang, Hugging Face) or for one\n"
+                "of ours with a key that is not in the keyring; the model that wrote the text is named by --tokenizer, of\n"
+                "which only the vocabulary is read.",
      .config_flags = "models-dir model fpr",
      .json = true,
      .max_operands = 1,
      .examples = "xoe detect letter.txt\n"
                  "xoe chat \"Tell me a story\" | xoe detect --json\n"
-                 "xoe detect --fpr 1e-6 --key spring-2027 letter.txt",
+                 "xoe detect --fpr 1e-6 --key spring-2027 letter.txt\n"
+                 "xoe detect --scheme list\n"
+                 "xoe detect --scheme vllm-gumbel --key 42 --tokenizer qwen2.5-coder-0.5b-instruct letter.txt\n"
+                 "xoe detect --scheme textseal-greenlist --key @key.txt --width 2 --dedup pair letter.txt\n"
+                 "xoe detect --scheme gumbel --key @hex.txt --shifts 1 letter.txt",
      .run = cmd_detect},
     {.name = "key",
      .usage = "key new|list|rotate|retire [ID]",

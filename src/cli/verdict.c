@@ -29,8 +29,10 @@ void cli_print_verdict(FILE *out, const xoe_text_verdict *t, double fpr, bool co
     put_p(out, v);
     fprintf(out, "  (marked means at most %g; confidence %.4f)\n", fpr, v->confidence);
     if (v->detected && *t->key_id) fprintf(out, "  key       %s  (%s)\n", t->key_id, t->method);
+    if (!*t->key_id) fprintf(out, "  scheme    %s\n", t->method);
     fprintf(out, "  scored    %zu of %zu tokens\n", v->n_scored, v->n_tokens);
-    if (!isnan(v->score)) fprintf(out, "  score     %.3f a token  (1 by chance)\n", v->score);
+    if (!isnan(v->score)) fprintf(out, "  score     %.3f a token  (%.3g by chance)\n", v->score, t->chance);
+    if (v->weak_key_note) fprintf(out, "  weak key  %s\n", v->weak_key_note);
     if (!v->can_carry)
         fprintf(out, "  The text is too short, or repeats itself too much, to tell either way.\n");
     for (size_t i = 0; t->spans && i < v->n_spans; i++)

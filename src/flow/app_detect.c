@@ -70,7 +70,7 @@ xoe_err xoe_app_detect(xoe_app *app, const char *model, const char *text, size_t
                        const xoe_text_detect_opts *opts, xoe_text_verdict *out, char *model_out, xoe_error *e)
 {
     xoe_engine *en = NULL, *other = NULL;
-    bool every = !model || !*model;
+    bool every = (!model || !*model) && !opts->scheme;
     xoe_err rc = xoe_app_model(app, model, false, &en, e);
     if (rc) return rc;
     name_of(en, model_out);

@@ -12,55 +12,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "flow/canon.h"
-
-struct keys {
-    xoe_key *all;
-    size_t n_all;
-    xoe_mark_params *params;
-    uint8_t (*bytes)[XOE_MARK_KEY_BYTES];
-    const char **ids;
-    size_t n;
-};
-
-static void keys_free(struct keys *k)
-{
-    if (k->bytes) xoe_zero(k->bytes, k->n * sizeof *k->bytes);
-    xoe_free(k->bytes);
-    xoe_free(k->params);
-    xoe_free(k->ids);
-    xoe_keyring_list_free(k->all, k->n_all);
-}
-
-static bool wanted(const xoe_text_detect_opts *o, const char *id)
-{
-    if (!o->key_ids) return true;
-    for (size_t i = 0; i < o->n_key_ids; i++)
-        if (!strcmp(o->key_ids[i], id)) return true;
-    return false;
-}
-
-static xoe_err keys_load(struct keys *k, xoe_keyring *ring, const xoe_text_detect_opts *o, xoe_error *e)
-{
-    xoe_err rc = xoe_keyring_list(ring, &k->all, &k->n_all, e);
-    if (rc != XOE_OK) return rc;
-    for (size_t i = 0; o->key_ids && i < o->n_key_ids; i++) {
-        bool known = false;
-        for (size_t j = 0; j < k->n_all; j++)
-            known = known || !strcmp(k->all[j].id, o->key_ids[i]);
-        if (!known) return xoe_error_param(e, XOE_ENOTFOUND, "key_ids", "there is no key %.60s; see: xoe key list", o->key_ids[i]);
-    }
-    k->params = xoe_malloc(k->n_all * sizeof *k->params);
-    k->bytes = xoe_malloc(k->n_all * sizeof *k->bytes);
-    k->ids = xoe_malloc(k->n_all * sizeof *k->ids);
-    if (!k->params || !k->bytes || !k->ids) return xoe_error_set(e, XOE_ENOMEM, "no memory for %zu keys", k->n_all);
-    for (size_t i = 0; i < k->n_all; i++) {
-        if (!wanted(o, k->all[i].id)) continue;
-        k->params[k->n] = k->all[i].params;
-        memcpy(k->bytes[k->n], k->all[i].bytes, XOE_MARK_KEY_BYTES);
-        k->ids[k->n++] = k->all[i].id;
-    }
-    return k->n ? XOE_OK : xoe_error_param(e, XOE_EINVAL, "key_ids", "no key to look for");
-}
+#include "flow/wanted.h"
 
 /* ---- one reading ---- */
 
@@ -79,12 +31,12 @@ static void reading_free(struct reading *r)
     xoe_verdict_clear(&r->v);
 }
 
-static xoe_err read_tokens(struct reading *r, const xoe_engine *en, const struct keys *k, const xoe_detect_opts *o, xoe_error *e)
+static xoe_err read_tokens(struct reading *r, const xoe_engine *en, const xoe_wanted *w, const xoe_detect_opts *o, xoe_error *e)
 {
     xoe_err rc = xoe_engine_tokenize(en, r->canon.text, r->canon.n, false, false, &r->tokens, &r->n_tokens, e);
     if (rc != XOE_OK) return rc;
     if (r->n_tokens == 0) return xoe_error_param(e, XOE_EINVAL, "text", "there is no text to look at");
-    rc = xoe_detect_tokens(k->params, (const uint8_t(*)[XOE_MARK_KEY_BYTES])k->bytes, k->n, r->tokens, r->n_tokens, o, &r->v, e);
+    rc = xoe_wanted_test(w, r->tokens, r->n_tokens, o, &r->v, e);
     r->made = rc == XOE_OK;
     return rc;
 }
@@ -152,17 +104,20 @@ xoe_err xoe_detect_text(const xoe_engine *tokenizer, xoe_keyring *ring, const ch
     static const xoe_text_detect_opts none;
     const xoe_text_detect_opts *o = opts ? opts : &none;
     xoe_detect_opts mo = {.fpr = o->fpr > 0 ? o->fpr : 1e-3, .spans = o->spans};
-    struct keys keys = {0};
+    xoe_wanted wanted = {0};
+    xoe_engine_info info;
     struct reading plain = {0}, flowed = {0}, *best = &plain;
     size_t *at = NULL;
     *out = (xoe_text_verdict){0};
     if (n == 0) return xoe_error_param(e, XOE_EINVAL, "text", "the text is empty");
-    xoe_err rc = keys_load(&keys, ring, o, e);
+    xoe_engine_get_info(tokenizer, &info);
+    xoe_err rc = o->scheme ? xoe_wanted_scheme(&wanted, o->scheme, info.n_vocab, e)
+                           : xoe_wanted_keys(&wanted, ring, o->key_ids, o->n_key_ids, e);
     if (rc == XOE_OK) rc = xoe_canon_make(&plain.canon, text, n, e);
-    if (rc == XOE_OK) rc = read_tokens(&plain, tokenizer, &keys, &mo, e);
+    if (rc == XOE_OK) rc = read_tokens(&plain, tokenizer, &wanted, &mo, e);
     if (rc == XOE_OK) rc = xoe_canon_reflow(&flowed.canon, &plain.canon, e);
     if (rc == XOE_OK && (flowed.canon.n != plain.canon.n || memcmp(flowed.canon.text, plain.canon.text, plain.canon.n)) && flowed.canon.n) {
-        rc = read_tokens(&flowed, tokenizer, &keys, &mo, e);
+        rc = read_tokens(&flowed, tokenizer, &wanted, &mo, e);
         if (rc == XOE_OK && flowed.v.log10_p < plain.v.log10_p) best = &flowed;
     }
     if (rc == XOE_OK) rc = locate(best, tokenizer, &at, e);
@@ -170,8 +125,9 @@ xoe_err xoe_detect_text(const xoe_engine *tokenizer, xoe_keyring *ring, const ch
         out->v = best->v;
         best->v = (xoe_verdict){0};
         if (flowed.made) correct(&out->v, mo.fpr, 2);
-        snprintf(out->key_id, sizeof out->key_id, "%s", keys.ids[out->v.key_index]);
-        out->method = xoe_scheme_name(keys.params[out->v.key_index].scheme);
+        snprintf(out->key_id, sizeof out->key_id, "%s", xoe_wanted_id(&wanted, out->v.key_index));
+        out->method = xoe_wanted_method(&wanted, out->v.key_index);
+        out->chance = xoe_wanted_chance(&wanted, out->v.key_index);
         out->fpr = mo.fpr;
         rc = fill_places(best, at, text, o, out, e);
     }
@@ -179,7 +135,7 @@ xoe_err xoe_detect_text(const xoe_engine *tokenizer, xoe_keyring *ring, const ch
     xoe_free(at);
     reading_free(&plain);
     reading_free(&flowed);
-    keys_free(&keys);
+    xoe_wanted_free(&wanted);
     return rc;
 }
 

@@ -1,8 +1,9 @@
-/* Text in, verdict out: canonical form, the model's tokenizer, all keys of the keyring, spans as
- * character offsets. Thread: safe. */
+/* Text in, verdict out: canonical form, the model's tokenizer, all keys of the keyring (or the one that
+ * the asker names), spans as character offsets. Thread: safe. */
 #ifndef XOE_FLOW_DETECT_H
 #define XOE_FLOW_DETECT_H
 
+#include "flow/named_scheme.h"
 #include "trust/keyring.h"
 #include "xoe/engine.h"
 
@@ -18,9 +19,10 @@ typedef struct xoe_text_token {
 
 typedef struct xoe_text_verdict {
     xoe_verdict v;
-    char key_id[XOE_KEY_ID_MAX];
+    char key_id[XOE_KEY_ID_MAX]; /* "" when the asker named the scheme */
     double fpr;                  /* what was asked for */
-    const char *method;          /* static: "gumbel", …; and how p was made */
+    const char *method;          /* static: the scheme, "gumbel", … */
+    double chance;               /* what v.score is without a mark */
     xoe_text_span *spans;        /* [v.n_spans] */
     xoe_text_token *tokens;      /* [n_tokens] */
     size_t n_tokens;
@@ -31,9 +33,11 @@ typedef struct xoe_text_detect_opts {
     bool spans, tokens;
     const char *const *key_ids;  /* NULL: all keys, active and retired */
     size_t n_key_ids;
+    const xoe_named_scheme *scheme; /* NULL: the keyring; else only this, with its own key (no spans for
+                                       other programs') */
 } xoe_text_detect_opts;
 
-/* Errors: XOE_EINVAL (empty, not UTF-8, no such key), XOE_ENOMEM. */
+/* keys: not used with opts->scheme. Errors: XOE_EINVAL (empty, not UTF-8, no such key), XOE_ENOMEM. */
 xoe_err xoe_detect_text(const xoe_engine *tokenizer, xoe_keyring *keys, const char *text, size_t n,
                         const xoe_text_detect_opts *opts, xoe_text_verdict *out, xoe_error *e);
 void xoe_text_verdict_clear(xoe_text_verdict *v);

@@ -33,10 +33,11 @@ char *xoe_text_verdict_json(const xoe_text_verdict *v, bool with_tokens)
     for (size_t i = 0; v->spans && i < v->v.n_spans; i++)
         json_array_append_new(spans, json_pack("{s:I, s:I, s:f}", "start", (json_int_t)v->spans[i].first_char, "end", (json_int_t)v->spans[i].end_char,
                                                "log10_p", v->spans[i].log10_p));
-    json_t *j = json_pack("{s:b, s:s, s:f, s:f, s:f, s:o, s:o, s:I, s:I, s:o, s:s, s:s, s:f, s:s}", "detected", v->v.detected, "verdict", verdict,
+    json_t *j = json_pack("{s:b, s:s, s:f, s:f, s:f, s:o, s:o, s:I, s:I, s:o, s:o, s:s, s:f, s:s, s:o}", "detected", v->v.detected, "verdict", verdict,
                           "confidence", v->v.confidence, "p_value", v->v.p_value, "log10_p", v->v.log10_p, "score", number_or_null(v->v.score),
                           "green_fraction", number_or_null(v->v.green_fraction), "n_tokens", (json_int_t)v->v.n_tokens, "n_scored",
-                          (json_int_t)v->v.n_scored, "spans", spans, "key_id", v->key_id, "method", v->method, "fpr", v->fpr, "note", why);
+                          (json_int_t)v->v.n_scored, "spans", spans, "key_id", *v->key_id ? json_string(v->key_id) : json_null(), "method", v->method, "fpr", v->fpr, "note", why,
+                          "weak_key_note", v->v.weak_key_note ? json_string(v->v.weak_key_note) : json_null());
     if (!j) return NULL;
     if (with_tokens) {
         tokens = json_array();

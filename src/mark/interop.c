@@ -289,6 +289,12 @@ static double ln_tail(const xoe_interop *h, size_t n, double s)
     }
 }
 
+double xoe_interop_chance(const xoe_interop *h)
+{
+    xoe_scheme scheme = xoe_kinds[h->p.kind].scheme;
+    return scheme == XOE_SCHEME_GUMBEL || scheme == XOE_SCHEME_DUAL ? 1 : h->share;
+}
+
 static double top_score(const xoe_interop *h)
 {
     const xoe_scheme_ops *ops = xoe_scheme_find(xoe_kinds[h->p.kind].scheme);

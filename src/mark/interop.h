@@ -71,6 +71,9 @@ typedef struct xoe_interop xoe_interop;
 xoe_err xoe_interop_open(xoe_interop **out, const xoe_interop_params *params, xoe_error *e);
 void xoe_interop_close(xoe_interop *h); /* wipes; takes NULL */
 
+/* Mean score of a token by chance, in the units of xoe_verdict.score. */
+double xoe_interop_chance(const xoe_interop *h);
+
 /* A verdict as xoe_detect_tokens gives it (no spans, payload or shift); *sum, if not NULL: the
  * total score as the peer counts it. Errors: XOE_EINVAL, XOE_ENOMEM. */
 xoe_err xoe_interop_detect(const xoe_interop *h, const int32_t *tokens, size_t n_tokens, double fpr,

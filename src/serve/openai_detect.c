@@ -16,7 +16,37 @@ typedef struct ask_detect {
     bool spans, tokens;
     const char *key_ids[KEY_IDS_MAX];
     size_t n_key_ids;
+    bool has_scheme;
+    xoe_named_scheme scheme;
 } ask_detect;
+
+/* A string as it is, a number or list as its JSON text; NULL: of another type. */
+static const char *text_of(xoe_arena *a, const json_t *v)
+{
+    if (json_is_string(v)) return json_string_value(v);
+    return json_is_number(v) || json_is_array(v) ? xoe_json_text(a, v) : NULL;
+}
+
+static void parse_scheme(xoe_arena *a, xoe_fields *f, ask_detect *out)
+{
+    const json_t *o = xoe_field_object(f, "scheme");
+    const char *name = NULL;
+    if (!o) return;
+    xoe_fields sub = xoe_fields_of(o, "scheme.", f->e);
+    if (!xoe_field_text(&sub, "name", 64, &name, NULL)) xoe_fields_fail(&sub, XOE_EINVAL, "name", "scheme.name is required");
+    if (!sub.rc) sub.rc = xoe_named_scheme_start(&out->scheme, name, f->e);
+    for (unsigned i = 0; i < XOE_NAMED_N_FIELDS && !sub.rc; i++) {
+        const char *field = xoe_named_field_name((xoe_named_field)i);
+        const json_t *v = xoe_field_any(&sub, field);
+        const char *text = v ? text_of(a, v) : NULL;
+        if (v && !text) xoe_fields_fail(&sub, XOE_EINVAL, field, "scheme.%s must be a string or a number", field);
+        else if (v) sub.rc = xoe_named_scheme_set(&out->scheme, (xoe_named_field)i, text, f->e);
+    }
+    f->rc = sub.rc;
+    out->has_scheme = !f->rc;
+    if (out->has_scheme && out->n_key_ids)
+        xoe_fields_fail(f, XOE_EINVAL, "key_ids", "key_ids name keys of the keyring; with scheme the key is in scheme.key");
+}
 
 static void parse_key_ids(xoe_fields *f, ask_detect *out)
 {
@@ -48,6 +78,7 @@ static xoe_err parse(xoe_arena *a, const char *body, size_t n, double default_fp
     xoe_field_bool(&f, "spans", &out->spans);
     xoe_field_bool(&f, "tokens", &out->tokens);
     parse_key_ids(&f, out);
+    parse_scheme(a, &f, out);
     return f.rc;
 }
 
@@ -62,8 +93,10 @@ void xoe_detect_handler(xoe_http_req *r, void *ud)
     xoe_text_verdict v = {0};
     xoe_err rc = parse(xoe_http_arena(r), body, n, s->config->fpr, &ask, &e);
     xoe_text_detect_opts opts = {.fpr = ask.fpr, .spans = ask.spans, .tokens = ask.tokens,
-        .key_ids = ask.n_key_ids ? ask.key_ids : NULL, .n_key_ids = ask.n_key_ids};
+        .key_ids = ask.n_key_ids ? ask.key_ids : NULL, .n_key_ids = ask.n_key_ids,
+        .scheme = ask.has_scheme ? &ask.scheme : NULL};
     if (!rc) rc = xoe_app_detect(s->app, ask.model, ask.text, ask.n, &opts, &v, model, &e);
+    xoe_named_scheme_wipe(&ask.scheme);
     if (rc) {
         xoe_reply_error(r, &e);
         return;

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import BETTER, SMALL, TINY, xoe
+from harness import BETTER, MODELS, SMALL, TINY, xoe
 
 HUMAN = (
     "When the ferry left the harbour that morning nobody on deck expected the fog to stay. My grandmother had packed bread, two apples "
@@ -119,6 +119,43 @@ def test_rotation(fresh):
     only_new = detect(s, old, key_ids=[r["metadata"]["key_id"]])
     assert not only_new["detected"]
     assert s.post("/v1/detect-watermark", {"text": old, "key_ids": ["nonesuch"]})[0] == 404
+
+
+def test_scheme_of_another_program(server):
+    d = detect(server, HUMAN, scheme={"name": "vllm-gumbel", "key": 42, "width": 3})
+    assert not d["detected"] and d["method"] == "vllm-gumbel" and d["key_id"] is None and d["weak_key_note"]
+    assert detect(server, HUMAN, scheme={"name": "hf-synthid", "key": [1, 2, 3, 4]})["method"] == "hf-synthid"
+    own = detect(server, HUMAN, scheme={"name": "green", "key": "5a" * 32, "gamma": 0.5})
+    assert own["weak_key_note"] is None and 0 < own["green_fraction"] < 1
+    for wrong, param in (
+        ({"name": "nothing", "key": 1}, "scheme"),
+        ({"name": "vllm-gumbel"}, "scheme.key"),
+        ({"name": "vllm-gumbel", "key": True}, "scheme.key"),
+        ({"name": "vllm-gumbel", "key": 1, "gamma": 0.5}, "scheme.gamma"),
+        ({"key": 1}, "scheme.name"),
+        ("vllm-gumbel", "scheme"),
+    ):
+        status, _, r = server.post("/v1/detect-watermark", {"text": HUMAN, "scheme": wrong})
+        assert status == 400 and r["error"]["param"] == param, r
+    both = {"text": HUMAN, "key_ids": ["a"], "scheme": {"name": "vllm-gumbel", "key": 1}}
+    assert server.post("/v1/detect-watermark", both)[0] == 400
+
+
+def test_own_key_by_hand(server):
+    """The bytes of a key of the keyring, named on the command line, find what the server marked."""
+    text = story(server)["choices"][0]["message"]["content"]
+    with open(f"{server.data}/keys.json") as f:
+        key = next(k for k in json.load(f)["keys"] if k["active"])
+    by_hand = json.loads(xoe("detect", "--json", "--scheme", key["scheme"], "--key", "@-", "--models-dir", MODELS, "--tokenizer", TINY,
+                             text_file(server, text), data=server.data, stdin=key["key"] + "\n").stdout)
+    assert by_hand["detected"] and by_hand["key_id"] is None and by_hand["weak_key_note"] is None
+
+
+def text_file(server, text):
+    path = f"{server.data}/text.txt"
+    with open(path, "w") as f:
+        f.write(text)
+    return path
 
 
 def test_enforce(fresh):
