@@ -69,6 +69,7 @@ int cmd_serve(const cli_command *cmd, int argc, char **argv);
 int cmd_chat(const cli_command *cmd, int argc, char **argv);
 int cmd_mark(const cli_command *cmd, int argc, char **argv);
 int cmd_detect(const cli_command *cmd, int argc, char **argv);
+int cmd_calibrate(const cli_command *cmd, int argc, char **argv);
 int cmd_key(const cli_command *cmd, int argc, char **argv);
 int cmd_models(const cli_command *cmd, int argc, char **argv);
 int cmd_audit(const cli_command *cmd, int argc, char **argv);

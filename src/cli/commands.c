@@ -60,6 +60,20 @@ const cli_command cli_commands[] = {
                  "xoe detect --scheme textseal-greenlist --key @key.txt --width 2 --dedup pair letter.txt\n"
                  "xoe detect --scheme gumbel --key @hex.txt --shifts 1 letter.txt",
      .run = cmd_detect},
+    {.name = "calibrate",
+     .usage = "calibrate --corpus DIR",
+     .summary = "Measure false alarms on your own unmarked text.",
+     .details = "Cuts every .txt and .md file under DIR into passages, looks in each for the keys of the keyring as\n"
+                "`xoe detect` does, and tells how many were called marked at 1e-2, 1e-3 and 1e-4, with exact intervals. The\n"
+                "result is stored in calibration.json of the data folder, and every verdict tells of it from then on; make\n"
+                "it anew after `xoe key rotate`. Exit status 1 when there are more alarms than chance explains.",
+     .config_flags = "models-dir model paraphrase-model",
+     .json = true,
+     .max_operands = 0,
+     .examples = "xoe calibrate --corpus ~/letters\n"
+                 "xoe calibrate --corpus ~/letters --words 150 --json\n"
+                 "xoe calibrate --corpus ~/letters --key spring-2027",
+     .run = cmd_calibrate},
     {.name = "key",
      .usage = "key new|list|rotate|retire [ID]",
      .summary = "Make, list, change and retire watermark keys.",

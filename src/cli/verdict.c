@@ -3,6 +3,8 @@
  * newline and tab are shown as dots, so that a marked-up file cannot drive the terminal. */
 #include "cli/verdict.h"
 
+#include "base/clock.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -20,6 +22,17 @@ static void put_p(FILE *out, const xoe_verdict *v)
         fprintf(out, "10^%.1f", v->log10_p);
 }
 
+static void put_calibration(FILE *out, const xoe_calibration *c)
+{
+    char made[32];
+    if (!c->made_ms) return;
+    xoe_clock_rfc3339(c->made_ms, made);
+    const xoe_calibration_level *l = &c->level[1];
+    fprintf(out, "  own text  %zu of %zu passages called marked at %g (95 %% interval %.2g to %.2g; xoe calibrate, %.10s)\n", l->n_alarms,
+            c->corpus.n_passages, l->fpr, l->low, l->high, made);
+    if (c->stale) fprintf(out, "            no longer holds: %s\n", c->stale);
+}
+
 void cli_print_verdict(FILE *out, const xoe_text_verdict *t, double fpr, bool colours)
 {
     const xoe_verdict *v = &t->v;
@@ -32,6 +45,7 @@ void cli_print_verdict(FILE *out, const xoe_text_verdict *t, double fpr, bool co
     if (!*t->key_id) fprintf(out, "  scheme    %s\n", t->method);
     fprintf(out, "  scored    %zu of %zu tokens\n", v->n_scored, v->n_tokens);
     if (!isnan(v->score)) fprintf(out, "  score     %.3f a token  (%.3g by chance)\n", v->score, t->chance);
+    put_calibration(out, &t->calibration);
     if (v->weak_key_note) fprintf(out, "  weak key  %s\n", v->weak_key_note);
     if (!v->can_carry)
         fprintf(out, "  The text is too short, or repeats itself too much, to tell either way.\n");

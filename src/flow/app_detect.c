@@ -66,17 +66,40 @@ static xoe_err second_reading(xoe_app *app, const xoe_engine *en, const char *te
     return XOE_OK;
 }
 
+/* The stored calibration, and whether it is of a detection like this one. */
+static xoe_err tell_calibration(xoe_app *app, const xoe_text_detect_opts *opts, xoe_text_verdict *v, xoe_error *e)
+{
+    char keys[65];
+    size_t n_keys;
+    if (opts->scheme) return XOE_OK; /* it is of the keyring */
+    xoe_calibration_load(&v->calibration, app->config->data);
+    if (!v->calibration.made_ms) return XOE_OK;
+    xoe_err rc = xoe_calibration_keys(app->keyring, opts->key_ids, opts->n_key_ids, keys, &n_keys, e);
+    if (rc == XOE_OK) xoe_calibration_compare(&v->calibration, keys, v->vocabularies);
+    return rc;
+}
+
 xoe_err xoe_app_detect(xoe_app *app, const char *model, const char *text, size_t n,
                        const xoe_text_detect_opts *opts, xoe_text_verdict *out, char *model_out, xoe_error *e)
 {
     xoe_engine *en = NULL, *other = NULL;
+    char vocabularies[XOE_VOCABULARIES_MAX];
     bool every = (!model || !*model) && !opts->scheme;
     xoe_err rc = xoe_app_model(app, model, false, &en, e);
     if (rc) return rc;
     name_of(en, model_out);
+    snprintf(vocabularies, sizeof vocabularies, "%s", model_out);
     rc = xoe_detect_text(en, app->keyring, text, n, opts, out, e);
-    if (!rc && every && !xoe_app_paraphrase_tokenizer(app, &other, NULL) && other != en && !same_vocabulary(en, other))
+    if (!rc && every && !xoe_app_paraphrase_tokenizer(app, &other, NULL) && other != en && !same_vocabulary(en, other)) {
+        char name[XOE_MODEL_NAME_MAX];
+        name_of(other, name);
+        snprintf(vocabularies, sizeof vocabularies, "%s, %s", model_out, name);
         rc = second_reading(app, other, text, n, opts, out, model_out, e);
+    }
     xoe_app_release(app, en);
+    if (rc) return rc;
+    memcpy(out->vocabularies, vocabularies, sizeof vocabularies);
+    rc = tell_calibration(app, opts, out, e);
+    if (rc) xoe_text_verdict_clear(out);
     return rc;
 }

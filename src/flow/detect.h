@@ -3,6 +3,7 @@
 #ifndef XOE_FLOW_DETECT_H
 #define XOE_FLOW_DETECT_H
 
+#include "flow/calibration.h"
 #include "flow/named_scheme.h"
 #include "trust/keyring.h"
 #include "xoe/engine.h"
@@ -26,6 +27,9 @@ typedef struct xoe_text_verdict {
     xoe_text_span *spans;        /* [v.n_spans] */
     xoe_text_token *tokens;      /* [n_tokens] */
     size_t n_tokens;
+    /* by xoe_app_detect: */
+    char vocabularies[XOE_VOCABULARIES_MAX]; /* names of the models whose vocabularies were tried */
+    xoe_calibration calibration; /* made_ms 0: there is none */
 } xoe_text_verdict;
 
 typedef struct xoe_text_detect_opts {

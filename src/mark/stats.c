@@ -112,6 +112,24 @@ double xoe_ln_binom_tail(size_t n, size_t k, double p)
     return xoe_ln_1mexp(ln_binom(N, K - 1, p) + log(sum));
 }
 
+/* The p at which P(X ≥ k) is e^ln_tail, X ~ Binomial(n, p): the tail grows with p. */
+static double rate_with_tail(size_t n, size_t k, double ln_tail)
+{
+    double lo = 0, hi = 1;
+    for (int i = 0; i < 100; i++) {
+        double mid = 0.5 * (lo + hi);
+        *(xoe_ln_binom_tail(n, k, mid) < ln_tail ? &lo : &hi) = mid;
+    }
+    return 0.5 * (lo + hi);
+}
+
+void xoe_binom_interval(size_t n, size_t k, double confidence, double *low, double *high)
+{
+    double beyond = 0.5 * (1 - confidence);
+    *low = k == 0 ? 0 : rate_with_tail(n, k, log(beyond));
+    *high = k >= n ? 1 : rate_with_tail(n, k + 1, log1p(-beyond));
+}
+
 /* ---- weighted sums of exponentials ----------------------------------------------------------
  * For 0 < t < 1/max w, with K(t) = −Σ ln(1 − t w_i) the cumulant function and S the sum:
  * P(S ≥ s) = e^{K(t) − ts} · E_t[e^{−t(S − s)}; S ≥ s], E_t under the law tilted by t. That law is

@@ -17,6 +17,9 @@ double xoe_ln_add(double a, double b);
 double xoe_ln_gamma_tail(size_t n, double s);
 /* ln P(X ≥ k), X ~ Binomial(n, p); the whole probability of k counts (no mid-p). */
 double xoe_ln_binom_tail(size_t n, size_t k, double p);
+/* Interval for a rate of which k of n were seen, at a confidence (0.95): Clopper and Pearson 1934, exact,
+ * which means covering at least as often as it says. k ≤ n. */
+void xoe_binom_interval(size_t n, size_t k, double confidence, double *low, double *high);
 /* An upper bound of ln P(Σ w_i E_i ≥ s), E_i independent Exp(1), w_i ≥ 0. Within a factor of about
  * 2.5 of the truth in the far tail. */
 double xoe_ln_hypoexp_tail(const double *w, size_t n, double s);

@@ -11,7 +11,7 @@ MODELS_DIR = ("--models-dir", MODELS)
 def test_help_and_version(tmp_path):
     r = xoe("--help")
     assert r.returncode == 0
-    for command in ("serve", "chat", "mark", "detect", "key", "models", "doctor", "version", "audit"):
+    for command in ("serve", "chat", "mark", "detect", "calibrate", "key", "models", "doctor", "version", "audit"):
         assert command in r.stdout
         h = xoe(command, "--help")
         assert h.returncode == 0 and "Example" in h.stdout, command

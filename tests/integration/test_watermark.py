@@ -158,6 +158,34 @@ def text_file(server, text):
     return path
 
 
+def test_calibrate(fresh, tmp_path):
+    import random
+
+    s = fresh()
+    words = HUMAN.split()
+    for i in range(3):
+        random.Random(i).shuffle(words)
+        (tmp_path / f"{i}.txt").write_text(" ".join(words * 5))
+    assert detect(s, HUMAN)["calibration"] is None
+    ask = ("calibrate", "--corpus", str(tmp_path), "--models-dir", MODELS, "--model", TINY)
+    done = xoe(*ask, "--json", data=s.data)
+    c = json.loads(done.stdout)
+    assert done.returncode == 0 and c["stored"] and c["n_files"] == 3 and c["n_passages"] >= 3 and not c["excess"], done.stderr
+    assert [level["fpr"] for level in c["levels"]] == [1e-2, 1e-3, 1e-4] and c["levels"][0]["high"] > 0.1
+    told = detect(s, HUMAN)["calibration"]
+    assert told["made"] == c["made"] and told["stale"] is None and told["levels"] == c["levels"]
+    assert detect(s, HUMAN, scheme={"name": "vllm-gumbel", "key": 1})["calibration"] is None
+    by_hand = xoe("detect", "--models-dir", MODELS, "--model", TINY, data=s.data, stdin=HUMAN)
+    assert "own text" in by_hand.stdout and "no longer holds" not in by_hand.stdout
+    (tmp_path / "marked.md").write_text(story(s, max_tokens=300)["choices"][0]["message"]["content"])
+    done = xoe(*ask, "--words", "100", data=s.data)
+    assert done.returncode == 1 and "more alarms than chance explains" in done.stderr and "nominal" in done.stdout
+    assert xoe("key", "rotate", data=s.data).returncode == 0
+    assert "keys" in detect(s, HUMAN)["calibration"]["stale"]
+    assert xoe("calibrate", data=s.data).returncode == 2
+    assert xoe("calibrate", "--corpus", str(tmp_path / "none"), "--models-dir", MODELS, "--model", TINY, data=s.data).returncode == 1
+
+
 def test_enforce(fresh):
     s = fresh("--enforce")
     for off in ({"apply_watermark": False}, {"watermark": {"mode": "off"}}, {"watermark": {"mode": "rephrase", "async": True}}):

@@ -105,10 +105,32 @@ static int unload(void **s)
     return 0;
 }
 
+/* Clopper and Pearson: the ends are where the tails are half of what is left. */
+static void test_interval(void **state)
+{
+    (void)state;
+    static const size_t cases[][2] = {{100, 3}, {1000, 12}, {1000000, 7}, {10, 10}, {5, 0}};
+    double low, high;
+    xoe_binom_interval(100, 3, 0.95, &low, &high);
+    mt_close(low, 0.006229972, 1e-6, "low of 3 in 100");
+    mt_close(high, 0.08517605, 1e-6, "high of 3 in 100");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t n = cases[i][0], k = cases[i][1];
+        xoe_binom_interval(n, k, 0.95, &low, &high);
+        assert_true(low <= (double)k / (double)n && high >= (double)k / (double)n);
+        if (k) mt_close(exp(xoe_ln_binom_tail(n, k, low)), 0.025, 1e-6, "tail at the low end");
+        else assert_true(low == 0);
+        if (k < n) mt_close(1 - exp(xoe_ln_binom_tail(n, k + 1, high)), 0.025, 1e-6, "tail at the high end");
+        else assert_true(high == 1);
+    }
+    xoe_binom_interval(0, 0, 0.95, &low, &high);
+    assert_true(low == 0 && high == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gamma),   cmocka_unit_test(test_binom),
+        cmocka_unit_test(test_interval), cmocka_unit_test(test_gamma),   cmocka_unit_test(test_binom),
         cmocka_unit_test(test_sidak),   cmocka_unit_test(test_harmonic),
         cmocka_unit_test(test_hypoexp), cmocka_unit_test(test_bernoulli),
     };
