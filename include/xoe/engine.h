@@ -99,9 +99,15 @@ typedef struct xoe_sampling {
     size_t n_grammar_prefill;
     const int32_t *preserved_tokens; /* control tokens that belong to the text (tool calls) */
     size_t n_preserved_tokens;
+    /* Pressure against copying: a token that would complete `avoid_width` tokens in a row of this text has its
+     * logit lowered by avoid_strength. */
+    const int32_t *avoid; /* [n_avoid] */
+    size_t n_avoid;
+    int avoid_width;      /* at least 2 where avoid is set */
+    float avoid_strength; /* 0: off */
 } xoe_sampling;
 
-#define XOE_SAMPLING_INIT {1.0f, 1.0f, 0, 0.0f, 0.0f, 0.0f, 1.0f, false, 0, 0, 0, 0, false, 0, 0, 0, 0, 0, 0, 0, 0}
+#define XOE_SAMPLING_INIT {1.0f, 1.0f, 0, 0.0f, 0.0f, 0.0f, 1.0f, false, 0, 0, 0, 0, false, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 typedef struct xoe_token_prob {
     int32_t id;

@@ -35,6 +35,7 @@ struct count {
 struct xoe_sampler {
     xoe_sampling s;
     xoe_logit_bias *bias;
+    int32_t *avoid;
     int n_vocab;
     const int32_t *suppress;
     size_t n_suppress;
@@ -79,11 +80,13 @@ xoe_err xoe_sampler_open(xoe_sampler **out, const xoe_sampling *s, int n_vocab, 
     p->vals = xoe_malloc(n * sizeof *p->vals);
     p->cands = xoe_malloc((n + 1) * sizeof *p->cands);
     p->bias = xoe_malloc(s->n_logit_bias * sizeof *p->bias);
-    if (!p->ids || !p->vals || !p->cands || !p->bias) {
+    p->avoid = xoe_malloc(s->n_avoid * sizeof *p->avoid);
+    if (!p->ids || !p->vals || !p->cands || !p->bias || !p->avoid) {
         xoe_sampler_close(p);
         return xoe_error_set(e, XOE_ENOMEM, "no memory for a sampler");
     }
     if (s->n_logit_bias) memcpy(p->bias, s->logit_bias, s->n_logit_bias * sizeof *p->bias);
+    if (s->n_avoid) memcpy(p->avoid, s->avoid, s->n_avoid * sizeof *p->avoid);
     uint64_t seed = s->seed;
     if (!s->has_seed && xoe_random_bytes(&seed, sizeof seed)) {
         xoe_sampler_close(p);
@@ -103,6 +106,7 @@ void xoe_sampler_close(xoe_sampler *p)
     xoe_free(p->vals);
     xoe_free(p->cands);
     xoe_free(p->bias);
+    xoe_free(p->avoid);
     xoe_free(p->counts);
     xoe_free(p);
 }
@@ -139,13 +143,29 @@ static void count_token(xoe_sampler *p, int32_t id)
     p->counts[p->n_counts++] = (struct count){id, 1};
 }
 
-static void shape(xoe_sampler *p, float *logits)
+/* Lower what would go on copying `avoid`, once a token however often the run of tokens stands there. */
+static void push_off(const xoe_sampler *p, float *logits, const int32_t *answer, size_t n_answer)
+{
+    size_t n = p->s.n_avoid, before = p->s.avoid_width > 1 ? (size_t)p->s.avoid_width - 1 : 1;
+    if (p->s.avoid_strength == 0 || n_answer < before) return;
+    const int32_t *last = answer + n_answer - before;
+    for (size_t i = before; i < n; i++) {
+        if (memcmp(p->avoid + i - before, last, before * sizeof *last) != 0) continue;
+        bool seen = false;
+        for (size_t k = before; k < i && !seen; k++)
+            seen = p->avoid[k] == p->avoid[i] && !memcmp(p->avoid + k - before, last, before * sizeof *last);
+        if (!seen) logits[p->avoid[i]] -= p->s.avoid_strength;
+    }
+}
+
+static void shape(xoe_sampler *p, float *logits, const int32_t *answer, size_t n_answer)
 {
     const xoe_sampling *s = &p->s;
     for (size_t i = 0; i < p->n_suppress; i++)
         logits[p->suppress[i]] = -INFINITY;
     for (size_t i = 0; i < s->n_logit_bias; i++)
         logits[p->bias[i].id] += p->bias[i].bias;
+    push_off(p, logits, answer, n_answer);
     if (s->frequency_penalty != 0 || s->presence_penalty != 0)
         for (size_t i = 0; i < p->n_counts; i++)
             logits[p->counts[i].id] -=
@@ -394,7 +414,7 @@ static xoe_sampled sample_free(xoe_sampler *p, const float *logits, float top, c
 xoe_sampled xoe_sampler_sample(xoe_sampler *p, float *logits, const int32_t *answer, size_t n_answer)
 {
     xoe_sampled out = {-1, false, 0};
-    shape(p, logits);
+    shape(p, logits, answer, n_answer);
     float top = xoe_logits_max(logits, p->n_vocab);
     if (!isfinite(top)) return out;
     bool masked = p->grammar && p->mark;

@@ -216,6 +216,35 @@ static void test_greedy_and_penalties(void **state)
     xoe_sampler_close(p);
 }
 
+/* What would go on copying is lowered, once; what stands in another place of the answer is not. */
+static void test_avoids_copying(void **state)
+{
+    (void)state;
+    float x[8] = {0, 3, 2.9f, 2.8f, 0, 0, 0, 0}, work[8];
+    const int32_t source[] = {5, 6, 1, 4, 5, 6, 1, 5, 6, 2};
+    xoe_sampling s = plain();
+    s.temperature = 0;
+    s.avoid = source;
+    s.n_avoid = sizeof source / sizeof *source;
+    s.avoid_width = 3;
+    s.avoid_strength = 0.25f;
+    xoe_sampler *p = sampler(&s, 8, NULL);
+    memcpy(work, x, sizeof x);
+    assert_int_equal(xoe_sampler_sample(p, work, (int32_t[]){7, 5, 6}, 3).id, 3); /* 2.75, 2.65 and 2.8 */
+    assert_true(fabsf(work[1] - 2.75f) < 1e-6f && fabsf(work[2] - 2.65f) < 1e-6f);
+    assert_memory_equal(work + 3, x + 3, 5 * sizeof *x);
+    memcpy(work, x, sizeof x);
+    assert_int_equal(xoe_sampler_sample(p, work, (int32_t[]){5, 6, 7}, 3).id, 1);
+    assert_int_equal(xoe_sampler_sample(p, work, (int32_t[]){6}, 1).id, 1); /* too short to have copied */
+    assert_memory_equal(work, x, sizeof x);
+    xoe_sampler_close(p);
+    s.avoid_strength = 0;
+    p = sampler(&s, 8, NULL);
+    assert_int_equal(xoe_sampler_sample(p, work, (int32_t[]){5, 6}, 2).id, 1);
+    assert_memory_equal(work, x, sizeof x);
+    xoe_sampler_close(p);
+}
+
 static void test_suppressed_and_hopeless(void **state)
 {
     (void)state;
@@ -304,7 +333,7 @@ int main(void)
         cmocka_unit_test(test_draws_follow_the_distribution),
         cmocka_unit_test(test_marked_draws_follow_the_distribution),
         cmocka_unit_test(test_greedy_and_penalties),
-        cmocka_unit_test(test_suppressed_and_hopeless),
+        cmocka_unit_test(test_avoids_copying), cmocka_unit_test(test_suppressed_and_hopeless),
         cmocka_unit_test(test_seed_reproduces),
         cmocka_unit_test(test_sums_are_exact),
         cmocka_unit_test(test_no_memory_is_an_error),
