@@ -1,188 +1,208 @@
-/* Words are runs of letters and digits, compared in lower case for ASCII. Each check looks for one kind of
- * damage that small paraphrasers do and a cosine does not see: numbers and their units, names, negation,
- * quotations. They err on the side of refusing: a refused chunk stays as it was. */
+/* The checks on words. A veto is a kind of damage that small paraphrasers do and that a good rewrite hardly
+ * ever shows: another number or unit, a name lost or invented, a quotation, piece of code or address
+ * changed, another language. What a good rewrite may well do too (say "unable to" for "not", turn "A is
+ * higher than B" into "B is lower than A") is only counted, for the judge in meaning_judge.c to weigh. */
 #include "flow/meaning.h"
 
 #include <ctype.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "flow/lexicon.h"
 
-enum { WORDS_MAX = 2048, WORD_BYTES = 40 };
-
-struct word {
-    const char *s;
-    size_t n;
-    bool first; /* of a sentence */
-};
-
-struct words {
-    struct word w[WORDS_MAX];
-    size_t n;
-};
-
-static bool is_word(unsigned char c)
-{
-    return isalnum(c) || c >= 0x80 || c == '\'';
-}
-
-static bool is_quote_or_dash(const char *s, size_t n)
-{
-    return n >= 3 && (unsigned char)s[0] == 0xe2 && (unsigned char)s[1] == 0x80; /* U+2010 … U+203F */
-}
-
-static void split(const char *s, size_t n, struct words *out)
-{
-    bool first = true;
-    out->n = 0;
-    for (size_t i = 0; i < n && out->n < WORDS_MAX;) {
-        if (is_quote_or_dash(s + i, n - i)) {
-            i += 3;
-            continue;
-        }
-        if (!is_word((unsigned char)s[i]) || s[i] == '\'') {
-            if (strchr(".!?:\n", s[i])) first = true;
-            i++;
-            continue;
-        }
-        size_t at = i;
-        bool digits = isdigit((unsigned char)s[i]) != 0;
-        while (i < n && ((is_word((unsigned char)s[i]) && !is_quote_or_dash(s + i, n - i)) ||
-                         (digits && (s[i] == '.' || s[i] == ',') && i + 1 < n && isdigit((unsigned char)s[i + 1]))))
-            i++;
-        while (i > at + 1 && s[i - 1] == '\'')
-            i--;
-        out->w[out->n++] = (struct word){s + at, i - at, first};
-        first = false;
-    }
-}
-
-static bool same(const struct word *a, const char *s, size_t n)
-{
-    return a->n == n && !strncasecmp(a->s, s, n);
-}
-
-static bool has_word(const struct words *w, const struct word *x)
-{
-    for (size_t i = 0; i < w->n; i++)
-        if (same(&w->w[i], x->s, x->n)) return true;
-    return false;
-}
+enum { NUMBERS_MAX = 128, UNITS_MAX = 64 };
 
 /* ---- numbers and units ---- */
 
-static const char *const units[][5] = {
-    {"%", "percent", "per"}, {"km", "kilometre", "kilometres", "kilometer", "kilometers"}, {"m", "metre", "metres", "meter", "meters"},
-    {"cm", "centimetres", "centimeters"}, {"mm", "millimetres", "millimeters"}, {"mile", "miles"}, {"foot", "feet", "ft"}, {"inch", "inches"},
-    {"kg", "kilogram", "kilograms", "kilos"}, {"g", "gram", "grams"}, {"mg", "milligram", "milligrams"}, {"t", "tonne", "tonnes", "ton", "tons"},
-    {"pound", "pounds", "lb"}, {"l", "litre", "litres", "liter", "liters"}, {"ml", "millilitres", "milliliters"}, {"s", "second", "seconds"},
-    {"ms", "millisecond", "milliseconds"}, {"minute", "minutes", "min"}, {"hour", "hours", "h"}, {"day", "days"}, {"week", "weeks"},
-    {"month", "months"}, {"year", "years"}, {"decade", "decades"}, {"century", "centuries"}, {"euro", "euros"}, {"dollar", "dollars"},
-    {"million"}, {"billion"}, {"thousand"}, {"trillion"}, {"w", "watt", "watts"}, {"kw", "kilowatt", "kilowatts"}, {"mw", "megawatt", "megawatts"},
-    {"gb", "gigabyte", "gigabytes"}, {"mb", "megabyte", "megabytes"}, {"kb", "kilobyte", "kilobytes"}, {"celsius", "c"}, {"fahrenheit", "f"},
-    {"degree", "degrees"}, {"volt", "volts", "v"}, {"hz", "hertz"}, {"people", "persons"}, {"am"}, {"pm"},
+struct number {
+    double value;
+    int unit;
+    bool ordinal, word, used;
 };
 
-static int unit_of(const struct word *w)
+/* "1,200.5 kg", "80%", "10km", "8 am"; digits that begin w[*i]. */
+static struct number number_in_digits(const xoe_words *w, size_t i)
 {
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-        for (size_t k = 0; k < 5 && units[i][k]; k++)
-            if (same(w, units[i][k], strlen(units[i][k]))) return (int)i;
-    return -1;
+    char digits[40];
+    size_t k = 0, j = 0;
+    const xoe_word *x = &w->w[i];
+    struct number out = {.unit = -1};
+    for (; j < x->n && !isalpha((unsigned char)x->s[j]); j++)
+        if (k + 1 < sizeof digits && (isdigit((unsigned char)x->s[j]) || x->s[j] == '.')) digits[k++] = x->s[j];
+    digits[k] = 0;
+    out.value = strtod(digits, NULL);
+    xoe_word glued = {x->s + j, x->n - j, false};
+    if (glued.n && xoe_word_in(&glued, "st nd rd th"))
+        out.ordinal = true;
+    else if (glued.n)
+        out.unit = xoe_unit_word(&glued, false);
+    else if (i + 1 < w->n && w->w[i + 1].s - (x->s + x->n) <= 2) /* not beyond the sentence */
+        out.unit = xoe_unit_word(&w->w[i + 1], false);
+    return out;
 }
 
-struct number {
-    char digits[WORD_BYTES];
-    int unit;
-    bool used;
-};
-
-static size_t numbers_of(const struct words *w, struct number *out, size_t cap)
+static size_t numbers_of(const xoe_words *w, struct number *out, const char *end)
 {
     size_t n = 0;
-    for (size_t i = 0; i < w->n && n < cap; i++) {
-        if (!isdigit((unsigned char)w->w[i].s[0])) continue;
-        size_t k = 0, j = 0;
-        for (; j < w->w[i].n && k + 1 < WORD_BYTES; j++) {
-            char c = w->w[i].s[j];
-            if (isdigit((unsigned char)c) || c == '.') out[n].digits[k++] = c;
-            if (isalpha((unsigned char)c)) break;
+    for (size_t i = 0; i < w->n && n < NUMBERS_MAX; i++) {
+        const xoe_word *x = &w->w[i];
+        bool ordinal;
+        if (isdigit((unsigned char)*x->s)) {
+            out[n] = number_in_digits(w, i);
+            if (x->s + x->n < end && x->s[x->n] == '%') out[n].unit = 0;
+            n++;
+            continue;
         }
-        out[n].digits[k] = 0;
-        out[n].used = false;
-        struct word glued = {w->w[i].s + j, w->w[i].n - j, false};
-        if (glued.n)
-            out[n].unit = unit_of(&glued);
-        else if (w->w[i].s[w->w[i].n] == '%')
-            out[n].unit = 0;
-        else
-            out[n].unit = i + 1 < w->n ? unit_of(&w->w[i + 1]) : -1;
+        int value = xoe_number_word(x, &ordinal);
+        if (value < 0) continue;
+        out[n] = (struct number){.value = value, .unit = -1, .ordinal = ordinal, .word = true};
+        if (value >= 20 && value < 100 && i + 1 < w->n) { /* twenty-five */
+            int next = xoe_number_word(&w->w[i + 1], &ordinal);
+            if (next > 0 && next < 10) {
+                out[n].value += next;
+                out[n].ordinal = ordinal;
+                i++;
+            }
+        }
+        if (i + 1 < w->n) out[n].unit = xoe_unit_word(&w->w[i + 1], true);
         n++;
     }
     return n;
 }
 
-static const char *check_numbers(const struct words *a, const struct words *b)
+/* "Two" may be added ("two ports, Venice and Marseille") or go ("both"). */
+static bool is_loose(const struct number *x)
 {
-    struct number x[128], y[128];
-    size_t n = numbers_of(a, x, 128), m = numbers_of(b, y, 128);
+    return x->word && x->value == 2;
+}
+
+static const char *check_numbers(const xoe_words *a, const char *a_end, const xoe_words *b, const char *b_end)
+{
+    struct number x[NUMBERS_MAX], y[NUMBERS_MAX];
+    size_t n = numbers_of(a, x, a_end), m = numbers_of(b, y, b_end);
     for (size_t i = 0; i < n; i++) {
-        size_t k = 0;
-        while (k < m && (y[k].used || strcmp(x[i].digits, y[k].digits)))
-            k++;
-        if (k == m) return "a number is missing";
-        if (x[i].unit != y[k].unit && x[i].unit >= 0 && y[k].unit >= 0) return "a unit changed";
-        y[k].used = true;
+        size_t best = m;
+        for (size_t k = 0; k < m; k++) {
+            if (y[k].value != x[i].value || y[k].ordinal != x[i].ordinal) continue;
+            bool free = !y[k].used, as_wanted = y[k].unit == x[i].unit;
+            if (best == m || (free && y[best].used) || (free == !y[best].used && as_wanted && y[best].unit != x[i].unit)) best = k;
+        }
+        if (best == m) {
+            if (is_loose(&x[i])) continue;
+            return "a number is missing";
+        }
+        if (x[i].unit != y[best].unit && x[i].unit >= 0 && y[best].unit >= 0) return "a unit changed";
+        y[best].used = true;
     }
     for (size_t k = 0; k < m; k++)
-        if (!y[k].used) return "a number was added";
+        if (!y[k].used && !is_loose(&y[k])) {
+            size_t i = 0;
+            while (i < n && (x[i].value != y[k].value || x[i].ordinal != y[k].ordinal))
+                i++;
+            if (i == n) return "a number was added";
+        }
     return "";
 }
 
-/* ---- names, negation, script ---- */
-
-static bool looks_like_name(const struct word *w)
+/* A unit that stands without a number, or far from it: "within a week", "an hour later". */
+static const char *check_units(const xoe_words *a, const xoe_words *b)
 {
-    return !w->first && w->n > 1 && isupper((unsigned char)w->s[0]) && strncmp(w->s, "I'", 2);
+    bool in_a[UNITS_MAX] = {false}, in_b[UNITS_MAX] = {false}, lost = false, added = false;
+    for (int side = 0; side < 2; side++) {
+        const xoe_words *w = side ? b : a;
+        for (size_t i = 0; i < w->n; i++) {
+            int u = xoe_unit_word(&w->w[i], true);
+            if (u >= 0 && u < UNITS_MAX) (side ? in_b : in_a)[u] = true;
+        }
+    }
+    for (int u = 0; u < UNITS_MAX; u++) {
+        lost = lost || (in_a[u] && !in_b[u]);
+        added = added || (in_b[u] && !in_a[u]);
+    }
+    return lost && added ? "a unit changed" : "";
 }
 
-static bool same_stem(const struct word *a, const struct word *b) /* possessive and plural */
+/* ---- names ---- */
+
+static bool is_capital(const xoe_word *w)
 {
-    size_t n = a->n < b->n ? a->n : b->n, longer = a->n > b->n ? a->n : b->n;
-    return longer - n <= 2 && n >= 3 && !strncasecmp(a->s, b->s, n);
+    return w->n > 1 && isupper((unsigned char)w->s[0]) && strncmp(w->s, "I'", 2) && strncmp(w->s, "I\xe2", 2);
 }
 
-static bool has_name(const struct words *w, const struct word *x)
+/* German writes all nouns with a capital, so capitals tell nothing there. */
+static bool capitals_tell(const xoe_words *w)
 {
-    if (has_word(w, x)) return true;
+    size_t german = 0, capitals = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        german += xoe_word_in(&w->w[i], "der die das und nicht ein eine ist sind mit von auf wird wurde");
+        capitals += !w->w[i].first && is_capital(&w->w[i]);
+    }
+    return !(german >= 2 && capitals * 8 >= w->n);
+}
+
+static bool has_akin(const xoe_words *w, const xoe_word *x)
+{
     for (size_t i = 0; i < w->n; i++)
-        if (same_stem(&w->w[i], x)) return true;
+        if (xoe_word_same(&w->w[i], x) || xoe_word_akin(&w->w[i], x)) return true;
     return false;
 }
 
-static const char *check_names(const struct words *a, const struct words *b)
+static bool lacks_name(const xoe_words *a, const xoe_words *b)
 {
     for (size_t i = 0; i < a->n; i++)
-        if (looks_like_name(&a->w[i]) && !has_name(b, &a->w[i])) return "a name is missing";
-    for (size_t i = 0; i < b->n; i++)
-        if (looks_like_name(&b->w[i]) && !has_name(a, &b->w[i])) return "a name was added";
-    return "";
+        if (!a->w[i].first && is_capital(&a->w[i]) && !has_akin(b, &a->w[i])) return true;
+    return false;
 }
 
-static size_t negations(const struct words *w)
+static const char *check_names(const xoe_words *a, const xoe_words *b)
 {
-    static const char *const words[] = {"not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "without", "cannot", "hardly", "nicht",
-                                        "kein", "keine", "nie", "ohne", "pas", "jamais", "sans", "nunca", "sin", "unable", "impossible", "fails", "failed", "lacks", "lacked", "refused", "refuses", "denied", "unlikely", "unless", "except"};
+    if (!capitals_tell(a) || !capitals_tell(b)) return "";
+    return lacks_name(a, b) ? "a name is missing" : lacks_name(b, a) ? "a name was added" : "";
+}
+
+/* ---- what is only counted ---- */
+
+static size_t negations(const xoe_words *w)
+{
     size_t n = 0;
-    for (size_t i = 0; i < w->n; i++) {
-        bool hit = w->w[i].n > 3 && !strncasecmp(w->w[i].s + w->w[i].n - 3, "n't", 3);
-        for (size_t k = 0; k < sizeof words / sizeof words[0] && !hit; k++)
-            hit = same(&w->w[i], words[k], strlen(words[k]));
-        n += hit;
-    }
+    for (size_t i = 0; i < w->n; i++)
+        n += xoe_is_negation(&w->w[i]);
     return n;
+}
+
+static bool has_of(const xoe_words *w, const char *list)
+{
+    for (size_t i = 0; i < w->n; i++)
+        if (xoe_word_in(&w->w[i], list)) return true;
+    return false;
+}
+
+static void count_opposites(const xoe_words *a, const xoe_words *b, xoe_meaning_words_report *out)
+{
+    for (size_t i = 0; i < xoe_n_opposite_pairs; i++) {
+        const xoe_opposites *o = &xoe_opposite_pairs[i];
+        bool a1 = has_of(a, o->one), a2 = has_of(a, o->other), b1 = has_of(b, o->one), b2 = has_of(b, o->other);
+        if ((a1 && !a2 && !b1 && b2) || (!a1 && a2 && b1 && !b2))
+            out->turned++;
+        else if ((a1 || a2) && ((b1 && !a1) || (b2 && !a2)))
+            out->intruded++;
+    }
+    for (size_t i = 0; i < xoe_n_degrees; i++)
+        out->degrees += has_of(a, xoe_degrees[i]) != has_of(b, xoe_degrees[i]);
+}
+
+static double share_without(const xoe_words *a, const xoe_words *b)
+{
+    size_t n = 0, lone = 0;
+    for (size_t i = 0; i < a->n; i++) {
+        if (xoe_is_function_word(&a->w[i])) continue;
+        n++;
+        lone += !has_akin(b, &a->w[i]);
+    }
+    return n ? (double)lone / (double)n : 0;
 }
 
 static double foreign_share(const char *s, size_t n)
@@ -225,78 +245,52 @@ static const char *check_verbatim(const char *a, size_t n, const char *b, size_t
     return "";
 }
 
-const char *xoe_meaning_words(const char *source, size_t n, const char *rewrite, size_t m)
+static const char *veto_of(const char *source, size_t n, const xoe_words *a, const char *rewrite, size_t m, const xoe_words *b)
 {
-    struct words *a = xoe_malloc(2 * sizeof *a), *b = a ? a + 1 : NULL;
-    const char *why = "";
-    if (!a) return "no memory to check";
-    split(source, n, a);
-    split(rewrite, m, b);
     double ratio = n ? (double)m / (double)n : 0;
-    if (b->n == 0)
-        why = "the rewrite is empty";
-    else if (ratio < 0.5)
-        why = "the rewrite is too short";
-    else if (ratio > 1.8)
-        why = "the rewrite is too long";
-    else if (fabs(foreign_share(source, n) - foreign_share(rewrite, m)) > 0.3)
-        why = "the language changed";
-    if (!*why) why = check_numbers(a, b);
+    const char *why = "";
+    if (b->n == 0) return "the rewrite is empty";
+    if (ratio < 0.5) return "the rewrite is too short";
+    if (ratio > 1.8) return "the rewrite is too long";
+    if (fabs(foreign_share(source, n) - foreign_share(rewrite, m)) > 0.3) return "the language changed";
+    if (!*why) why = check_numbers(a, source + n, b, rewrite + m);
+    if (!*why) why = check_units(a, b);
     if (!*why) why = check_names(a, b);
-    if (!*why && (negations(a) > 0) != (negations(b) > 0)) why = "a negation changed";
     if (!*why) why = check_verbatim(source, n, rewrite, m);
-    xoe_free(a);
     return why;
+}
+
+void xoe_meaning_words(const char *source, size_t n, const char *rewrite, size_t m, xoe_meaning_words_report *out)
+{
+    xoe_words *a = xoe_malloc(2 * sizeof *a), *b = a ? a + 1 : NULL;
+    *out = (xoe_meaning_words_report){.veto = "no memory to check"};
+    if (!a) return;
+    xoe_words_split(source, n, a);
+    xoe_words_split(rewrite, m, b);
+    out->veto = veto_of(source, n, a, rewrite, m, b);
+    size_t x = negations(a), y = negations(b);
+    out->negations = (int)(x > y ? x - y : y - x);
+    out->negated = (x > 0) != (y > 0);
+    count_opposites(a, b, out);
+    out->lost = share_without(a, b);
+    out->added = share_without(b, a);
+    xoe_free(a);
 }
 
 double xoe_copied_share(const char *source, size_t n, const char *rewrite, size_t m)
 {
-    struct words *a = xoe_malloc(2 * sizeof *a), *b = a ? a + 1 : NULL;
+    xoe_words *a = xoe_malloc(2 * sizeof *a), *b = a ? a + 1 : NULL;
     size_t copied = 0, total = 0;
     if (!a) return 0;
-    split(source, n, a);
-    split(rewrite, m, b);
+    xoe_words_split(source, n, a);
+    xoe_words_split(rewrite, m, b);
     for (size_t i = 0; i + 2 < a->n; i++, total++)
         for (size_t k = 0; k + 2 < b->n; k++)
-            if (same(&a->w[i], b->w[k].s, b->w[k].n) && same(&a->w[i + 1], b->w[k + 1].s, b->w[k + 1].n) &&
-                same(&a->w[i + 2], b->w[k + 2].s, b->w[k + 2].n)) {
+            if (xoe_word_same(&a->w[i], &b->w[k]) && xoe_word_same(&a->w[i + 1], &b->w[k + 1]) &&
+                xoe_word_same(&a->w[i + 2], &b->w[k + 2])) {
                 copied++;
                 break;
             }
     xoe_free(a);
     return total ? (double)copied / (double)total : 0;
-}
-
-xoe_err xoe_meaning_cosine(xoe_engine *embedder, const char *a, size_t n_a, const char *b, size_t n_b, xoe_priority priority, double *out, xoe_error *e)
-{
-    xoe_engine_info info;
-    int32_t *t[2] = {NULL, NULL}, *all = NULL;
-    size_t len[2];
-    float *v = NULL;
-    double dot = 0;
-    *out = NAN;
-    xoe_engine_get_info(embedder, &info);
-    xoe_err rc = xoe_engine_tokenize(embedder, a, n_a, true, false, &t[0], &len[0], e);
-    if (rc == XOE_OK) rc = xoe_engine_tokenize(embedder, b, n_b, true, false, &t[1], &len[1], e);
-    if (rc != XOE_OK) goto out;
-    for (int i = 0; i < 2; i++)
-        if (len[i] > (size_t)info.n_ctx_slot) len[i] = (size_t)info.n_ctx_slot;
-    all = xoe_malloc((len[0] + len[1]) * sizeof *all);
-    v = xoe_malloc(2 * (size_t)info.n_embd * sizeof *v);
-    if (!all || !v) {
-        rc = xoe_error_set(e, XOE_ENOMEM, "no memory to compare two texts");
-        goto out;
-    }
-    memcpy(all, t[0], len[0] * sizeof *all);
-    memcpy(all + len[0], t[1], len[1] * sizeof *all);
-    rc = xoe_engine_embed(embedder, all, len, 2, priority, v, e);
-    for (int i = 0; rc == XOE_OK && i < info.n_embd; i++)
-        dot += (double)v[i] * (double)v[info.n_embd + i];
-    if (rc == XOE_OK) *out = dot;
-out:
-    xoe_tokens_free(t[0]);
-    xoe_tokens_free(t[1]);
-    xoe_free(all);
-    xoe_free(v);
-    return rc;
 }

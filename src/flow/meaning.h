@@ -1,20 +1,54 @@
-/* Does a rewrite still say what its source says? Checks on the words themselves, and a cosine of
- * embeddings. Pure but for the embedding. Thread: safe.
- *
- * What this cannot see: two names that swap roles ("A sued B", "B sued A") and a verb turned round. */
+/* Does a rewrite still say what its source says? Three kinds of evidence: checks on the words themselves, a
+ * cosine of embeddings, and what a language model answers. Plain damage on the words is a veto; the rest is
+ * weighed together. docs/watermark.md tells how well that works and how it was calibrated. Thread: safe. */
 #ifndef XOE_FLOW_MEANING_H
 #define XOE_FLOW_MEANING_H
 
 #include "xoe/engine.h"
 
-/* The checks on words. Returns "" when all pass, else the first that failed (static text). */
-const char *xoe_meaning_words(const char *source, size_t n_source, const char *rewrite, size_t n_rewrite);
+/* ---- words (meaning.c) ----------------------------------------------------------------------- */
+
+typedef struct xoe_meaning_words_report {
+    const char *veto;   /* "", or a reason of its own to refuse (static) */
+    int turned;         /* pairs of opposites: only one in the source, only the other in the rewrite */
+    int intruded;       /* words of the rewrite whose opposite stands in the source */
+    int negations;      /* |difference| of their numbers */
+    bool negated;       /* one text has negations, the other none */
+    int degrees;        /* "all", "most", "must", "may", "only" …: kinds that came or went */
+    double added, lost; /* share of content words of the rewrite (source) without one akin in the other */
+} xoe_meaning_words_report;
+
+/* Never fails; without memory the veto says so. */
+void xoe_meaning_words(const char *source, size_t n_source, const char *rewrite, size_t n_rewrite, xoe_meaning_words_report *out);
 /* Share of the source's word trigrams that stand in the rewrite too, 0 to 1. */
 double xoe_copied_share(const char *source, size_t n_source, const char *rewrite, size_t n_rewrite);
-/* Cosine of the two texts' embeddings; long texts by their beginning. NaN with an error. */
-xoe_err xoe_meaning_cosine(xoe_engine *embedder, const char *a, size_t n_a, const char *b, size_t n_b, xoe_priority priority, double *out,
-                           xoe_error *e);
 
-#define XOE_MEANING_COSINE_MIN 0.80
+/* ---- all evidence (meaning_judge.c) ---------------------------------------------------------- */
+
+typedef struct xoe_meaning_opts {
+    xoe_engine *embedder; /* NULL: no cosine */
+    xoe_engine *model;    /* a chat model, unmarked; NULL: none is asked */
+    xoe_priority priority;
+} xoe_meaning_opts;
+
+typedef enum xoe_meaning_feature {
+    XOE_MEANING_TURNED, XOE_MEANING_INTRUDED, XOE_MEANING_NEGATIONS, XOE_MEANING_NEGATED, XOE_MEANING_DEGREES, XOE_MEANING_ADDED,
+    XOE_MEANING_LOST, XOE_MEANING_COSINE, XOE_MEANING_N_FEATURES
+} xoe_meaning_feature;
+
+typedef struct xoe_meaning {
+    const char *reason;  /* "": the meaning is kept; else why not (static) */
+    const char *method;  /* which evidence there was: "words", "words+cosine", "words+cosine+model", "words+model" */
+    double similarity;   /* cosine; NaN: no embedder, or refused before */
+    double score;        /* log-odds that the meaning is kept, less the threshold; NaN after a veto */
+    double ms;
+    double features[XOE_MEANING_N_FEATURES]; /* NaN: not measured */
+} xoe_meaning;
+
+extern const char *const xoe_meaning_feature_names[XOE_MEANING_N_FEATURES];
+
+/* Errors: the engines'. */
+xoe_err xoe_meaning_check(const xoe_meaning_opts *o, const char *source, size_t n_source, const char *rewrite, size_t n_rewrite, bool all,
+                          xoe_meaning *out, xoe_error *e);
 
 #endif

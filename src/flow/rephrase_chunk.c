@@ -181,11 +181,12 @@ static xoe_err judge(const xoe_rephrase_opts *o, const char *source, size_t n, c
         *why = "the rewrite has another layout";
     else if (!xoe_utf8_valid(s, m))
         *why = "the rewrite is not UTF-8";
-    else
-        *why = xoe_meaning_words(source, n, s, m);
-    if (**why || !o->embedder) return XOE_OK;
-    xoe_err rc = xoe_meaning_cosine(o->embedder, source, n, s, m, o->priority, similarity, e);
-    if (rc == XOE_OK && *similarity < XOE_MEANING_COSINE_MIN) *why = "the meaning is too far";
+    if (**why) return XOE_OK;
+    xoe_meaning_opts mo = {.embedder = o->embedder, .priority = o->priority};
+    xoe_meaning v;
+    xoe_err rc = xoe_meaning_check(&mo, source, n, s, m, false, &v, e);
+    *similarity = v.similarity;
+    *why = v.reason;
     return rc;
 }
 

@@ -1,0 +1,101 @@
+/* The judge: all evidence into one decision. Vetoes of the words come first, since they cost nothing; then
+ * the embedding, then the model. What is counted or measured is weighed by a logistic regression; one table
+ * of weights for each set of evidence at hand. tools/fit_meaning.py makes the tables from what bench_meaning
+ * writes, on the half of the calibration pairs with even ids; the threshold is theirs too. */
+#include "flow/meaning.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+const char *const xoe_meaning_feature_names[XOE_MEANING_N_FEATURES] = {"turned", "intruded", "negations", "negated", "degrees", "added", "lost", "cosine"};
+
+/* score = bias + Σ weight·feature; the bias contains the threshold, so that 0 is where it lies. */
+struct weights {
+    double bias, w[XOE_MEANING_N_FEATURES];
+};
+
+static const struct weights of_words = {2.5, {-2, -0.5, -1, -1, -0.3, -1, -1, 0}};
+static const struct weights of_words_cosine = {-1, {-2, -0.5, -1, -1, -0.3, -1, -1, 4}};
+
+static xoe_err cosine(xoe_engine *embedder, const char *a, size_t n_a, const char *b, size_t n_b, xoe_priority priority, double *out, xoe_error *e)
+{
+    xoe_engine_info info;
+    int32_t *t[2] = {NULL, NULL}, *all = NULL;
+    size_t len[2];
+    float *v = NULL;
+    double dot = 0;
+    *out = NAN;
+    xoe_engine_get_info(embedder, &info);
+    xoe_err rc = xoe_engine_tokenize(embedder, a, n_a, true, false, &t[0], &len[0], e);
+    if (rc == XOE_OK) rc = xoe_engine_tokenize(embedder, b, n_b, true, false, &t[1], &len[1], e);
+    if (rc != XOE_OK) goto out;
+    for (int i = 0; i < 2; i++)
+        if (len[i] > (size_t)info.n_ctx_slot) len[i] = (size_t)info.n_ctx_slot;
+    all = xoe_malloc((len[0] + len[1]) * sizeof *all);
+    v = xoe_malloc(2 * (size_t)info.n_embd * sizeof *v);
+    if (!all || !v) {
+        rc = xoe_error_set(e, XOE_ENOMEM, "no memory to compare two texts");
+        goto out;
+    }
+    memcpy(all, t[0], len[0] * sizeof *all);
+    memcpy(all + len[0], t[1], len[1] * sizeof *all);
+    rc = xoe_engine_embed(embedder, all, len, 2, priority, v, e);
+    for (int i = 0; rc == XOE_OK && i < info.n_embd; i++)
+        dot += (double)v[i] * (double)v[info.n_embd + i];
+    if (rc == XOE_OK) *out = dot;
+out:
+    xoe_tokens_free(t[0]);
+    xoe_tokens_free(t[1]);
+    xoe_free(all);
+    xoe_free(v);
+    return rc;
+}
+
+static double score(const struct weights *w, const double *f)
+{
+    double sum = w->bias;
+    for (int i = 0; i < XOE_MEANING_N_FEATURES; i++)
+        if (w->w[i] != 0) sum += w->w[i] * f[i];
+    return sum;
+}
+
+/* What to tell of a refusal by weight: the plainest of the evidence. */
+static const char *plainest(const double *f)
+{
+    if (f[XOE_MEANING_TURNED] > 0) return "a word was turned into its opposite";
+    if (f[XOE_MEANING_NEGATED] > 0) return "a negation changed";
+    return "the meaning is too far";
+}
+
+xoe_err xoe_meaning_check(const xoe_meaning_opts *o, const char *source, size_t n, const char *rewrite, size_t m, bool all, xoe_meaning *out, xoe_error *e)
+{
+    int64_t t0 = xoe_clock_mono_ns();
+    xoe_meaning_words_report r;
+    xoe_err rc = XOE_OK;
+    *out = (xoe_meaning){.reason = "", .method = o->embedder ? "words+cosine" : "words", .similarity = NAN, .score = NAN};
+    double *f = out->features;
+    for (int i = 0; i < XOE_MEANING_N_FEATURES; i++)
+        f[i] = NAN;
+    xoe_meaning_words(source, n, rewrite, m, &r);
+    f[XOE_MEANING_TURNED] = r.turned;
+    f[XOE_MEANING_INTRUDED] = r.intruded;
+    f[XOE_MEANING_NEGATIONS] = r.negations;
+    f[XOE_MEANING_NEGATED] = r.negated;
+    f[XOE_MEANING_DEGREES] = r.degrees;
+    f[XOE_MEANING_ADDED] = r.added;
+    f[XOE_MEANING_LOST] = r.lost;
+    out->reason = r.veto;
+    if (o->embedder && (all || !*r.veto)) {
+        rc = cosine(o->embedder, source, n, rewrite, m, o->priority, &f[XOE_MEANING_COSINE], e);
+        out->similarity = f[XOE_MEANING_COSINE];
+    }
+    if (rc == XOE_OK && !*r.veto) {
+        out->score = score(o->embedder ? &of_words_cosine : &of_words, f);
+        if (out->score < 0) out->reason = plainest(f);
+    }
+    out->ms = (double)(xoe_clock_mono_ns() - t0) * 1e-6;
+    return rc;
+}
