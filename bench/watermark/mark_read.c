@@ -52,7 +52,7 @@ static void detect(const xoe_key *key, const int32_t *tokens, size_t n, const do
 {
     xoe_error e = XOE_ERROR_INIT;
     xoe_detect_opts o = {.weights = weights};
-    if (xoe_detect_tokens(&key->params, &key->bytes, 1, tokens, n, &o, v, &e) != XOE_OK) die("detect", e.msg);
+    if (xoe_detect_tokens(&key->params, (const uint8_t(*)[XOE_MARK_KEY_BYTES])&key->bytes, 1, tokens, n, &o, v, &e) != XOE_OK) die("detect", e.msg);
 }
 
 static json_t *read_tokens(const json_t *q, const char *key_id)

@@ -16,6 +16,7 @@ import sets
 LENGTHS = (25, 50, 100, 150, 200, 300, 400)
 LEVELS = (1e-3, 1e-4, 1e-5)
 DRAWS = 2000
+FEWEST = 12  # answers of a length, to tell a share at all
 
 
 def ln_gamma_tail(n, s):
@@ -137,11 +138,16 @@ def rates(set_):
     texts = [a for a in answers if a["text"]]
     from_text = sets.verdicts(set_.model, [{"key": a["key"], "text": a["text"]} for a in texts])
     out = {"set": set_.label, "answers": len(answers), **signal(set_, answers, whole), "by_length": {}}
-    out["text_retokenized_median_log10_p"] = statistics.median(v["log10_p"] for v in from_text)
-    out["tokens_median_log10_p"] = statistics.median(v["log10_p"] for v in whole)
+    out["whole"] = {
+        "median_scored": statistics.median(v["n_scored"] for v in whole),
+        "found": found([v["log10_p"] for v in whole]),
+        "found_from_text": found([v["log10_p"] for v in from_text]),
+        "median_log10_p": statistics.median(v["log10_p"] for v in whole),
+        "median_log10_p_from_text": statistics.median(v["log10_p"] for v in from_text),
+    }
     for n in LENGTHS:
         long = [a for a, v in zip(answers, whole) if v["n_scored"] >= n]
-        if len(long) < 20 or len(long) < len(answers) / 2:
+        if len(long) < FEWEST:
             break
         ask = [{"key": a["key"], "tokens": a["tokens"], "scored": n} for a in long]
         read = sets.verdicts(set_.model, ask)

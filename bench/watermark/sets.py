@@ -33,7 +33,7 @@ SCHEMES = {
 class Set:
     """Answers of one model at one temperature under one scheme ("none": no mark)."""
 
-    def __init__(self, model, temperature, scheme="gumbel", answers=100, tokens=416):
+    def __init__(self, model, temperature, scheme="gumbel", answers=100, tokens=400):
         self.model, self.temperature, self.scheme, self.answers, self.tokens = model, temperature, scheme, answers, tokens
 
     @property
@@ -59,8 +59,7 @@ class Set:
 
     def read(self):
         """The answers that there are, each with its kind, prompt and key."""
-        rows = self.path.read_text().splitlines() if self.path.exists() else []
-        found = {a["id"]: a for a in map(json.loads, rows)}
+        found = {a["id"]: a for a in map(json.loads, whole_lines(self.path))}
         out = [{**r, **found[r["id"]]} for r in self.requests() if r["id"] in found]
         return out[: self.answers]
 
@@ -80,10 +79,9 @@ class Set:
         missing = [r for r in self.requests() if r["id"] not in have]
         if not missing:
             return True
-        FOLDER.mkdir(parents=True, exist_ok=True)
         begun = time.monotonic()
         argv = [BUILD / "bench_mark_write", common.model_path(self.model), keyring(), str(seconds)]
-        with open(self.path, "ab") as out:
+        with appending(self.path) as out:
             lines = "".join(json.dumps(r) + "\n" for r in missing)
             done = subprocess.run(argv, input=lines.encode(), stdout=out, stderr=subprocess.PIPE)
         if done.returncode:
@@ -91,6 +89,21 @@ class Set:
         now = len(self.read())
         common.say(f"{self.label}: {now} of {self.answers} answers, {now - len(have)} in {time.monotonic() - begun:.0f} s")
         return now == self.answers
+
+
+def whole_lines(path):
+    """The lines of a file whose writer may have been killed."""
+    text = path.read_text() if path.exists() else ""
+    return text[: text.rfind("\n") + 1].splitlines()
+
+
+def appending(path):
+    """The file, opened at the end of its last whole line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = sum(len(line.encode()) + 1 for line in whole_lines(path))
+    out = open(path, "ab")
+    out.truncate(whole)
+    return out
 
 
 def prompts():

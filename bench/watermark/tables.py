@@ -1,0 +1,135 @@
+"""The measurements as Markdown tables, for docs/watermark.md."""
+
+
+def share(x):
+    return "–" if x is None else f"{100 * x:.0f} %" if x in (0, 1) or 0.1 <= x < 0.995 else f"{100 * x:.1f} %"
+
+
+def decades(x):
+    return f"{-x:.1f}"
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(map(str, r)) + " |" for r in rows])
+
+
+def signal(figures):
+    rows = []
+    for f in figures:
+        rows.append(
+            [
+                f["set"],
+                f["answers"],
+                f"{f['observed_mean_score']:.3f}",
+                f"{f['predicted_mean_score']:.3f}",
+                f"{f['ratio']:.3f} ± {f['ratio_standard_error']:.3f}",
+                share(f["scored_share"]),
+            ]
+        )
+    return table(["set", "answers", "mean score", "predicted", "ratio", "tokens scored"], rows)
+
+
+def at_length(figures, n):
+    rows = []
+    for f in figures:
+        r = f["by_length"].get(str(n))
+        if not r:
+            continue
+        w, c, one = r.get("weighted"), r.get("ceiling"), r.get("one_shift")
+        rows.append(
+            [
+                f["set"],
+                r["n"],
+                *(share(r["found"][k]) + (f" ({share(c[k])})" if c else "") for k in ("0.001", "0.0001", "1e-05")),
+                decades(r["median_log10_p"]) + (f" ({decades(one['median_log10_p'])})" if one else ""),
+                f"{share(w['found']['0.001'])}, {share(w['found']['1e-05'])}" if w else "–",
+                decades(w["median_log10_p"]) if w else "–",
+            ]
+        )
+    head = ["set", "answers", "1e-3 (ceiling)", "1e-4", "1e-5", "median −log10 p (one shift)", "weighted: 1e-3, 1e-5", "median"]
+    return table(head, rows)
+
+
+def by_length(figures):
+    lengths = sorted({int(n) for f in figures for n in f["by_length"]})
+    rows = []
+    for f in figures:
+        cells = [f["by_length"].get(str(n)) for n in lengths]
+        rows.append([f["set"], *(share(c["found"]["0.001"]) if c else "–" for c in cells)])
+    return table(["found at 1e-3 by scored tokens", *lengths], rows)
+
+
+def attacks(figures):
+    out = []
+    for f in figures["strength"]:
+        rows = []
+        for name, by_share in f["edits"].items():
+            cells = [f"{share(float(s))}: {share(v['found_1e-3'])}" for s, v in by_share.items()]
+            rows.append([name, *cells, *["–"] * (4 - len(cells))])
+        out.append(f"{f['set']}, {f['n']} answers, share of words: found at 1e-3\n\n" + table(["edit", "", "", "", ""], rows))
+        rows = [[n, share(v["found_1e-3"]), decades(v["median"])] for n, v in f["disguises"].items()]
+        out.append(table(["disguise", "found at 1e-3", "median −log10 p"], rows))
+    rows = [
+        [
+            f["set"],
+            f["n"],
+            share(f["spans_found"]),
+            f"{f['mean_iou_of_found'] or 0:.2f}",
+            share(f["texts_found_1e-3_without_spans"]),
+            f["spans_elsewhere"],
+            share(f["host_alone_called_marked"]),
+        ]
+        for f in figures["paste"]
+    ]
+    head = ["150 tokens in 2,000 words", "texts", "found at 1e-3", "mean IoU", "without span search", "spans elsewhere", "human text alone"]
+    out.append(table(head, rows))
+    return "\n\n".join(out)
+
+
+def quality(f):
+    rows = []
+    for name, r in f["schemes"].items():
+        factor = r.get("perplexity_factor")
+        rows.append(
+            [
+                name,
+                r["n"],
+                f"{r['perplexity']:.2f}" if r["perplexity"] else "–",
+                f"{factor[0]:.2f} ({factor[1]:.2f}–{factor[2]:.2f})" if factor else "1",
+                *(f"{r[f'distinct_{n}']:.3f}" for n in (1, 2, 3)),
+            ]
+        )
+    return table(["mark", "answers", "perplexity", "× unmarked (95 %)", "distinct-1", "distinct-2", "distinct-3"], rows)
+
+
+def unbiased(f):
+    rows = [[r["scheme"], f"{r['least']:.2g}", f"{r['mean_total_variation']:.4f}"] for r in f["results"]]
+    return table(["scheme", f"smallest p of {f['contexts']} contexts, corrected", "mean total variation"], rows)
+
+
+def speed(f):
+    rows = [[r["name"], f"{r['median']:.2f}", ", ".join(f"{s:.2f}" for s in r["samples"])] for r in f["text"]["results"]]
+    out = [table(["text", "MB/s", "samples"], rows)]
+    peers = f.get("peers", {})
+    ours = max((r["tokens_per_s"] for n, r in peers.items() if n == "xoe gumbel, 4 shifts"), default=0)
+    rows = [
+        [n, r["tokens_of_text"], f"{r['tokens_per_s']:,.0f}", f"{ours / r['tokens_per_s']:,.3g}"]
+        for n, r in peers.items()
+        if r.get("tokens_per_s")
+    ]
+    rows += [[n, "", "not measured", r["not_measured"]] for n, r in peers.items() if "not_measured" in r]
+    if rows:
+        out.append(table(["detector", "tokens a text", "tokens/s", "ours (4 shifts) is faster by"], rows))
+    return "\n\n".join(out)
+
+
+def markdown(have):
+    out = []
+    if "rates" in have:
+        figures = have["rates"]["figures"]
+        out += [signal(figures), "200 scored tokens:", at_length(figures, 200), "100 scored tokens:", at_length(figures, 100), by_length(figures)]
+    for name, make in (("attacks", attacks), ("quality", quality), ("unbiased", unbiased), ("speed", speed)):
+        if name in have:
+            out.append(make(have[name]["figures"]))
+    return "\n\n".join(out)
