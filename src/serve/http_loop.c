@@ -114,10 +114,12 @@ static void read_on(struct lws *wsi, bool on)
     lws_rx_flow_control(wsi, on);
 }
 
+/* lws closes the connection at its next turn. It forgets that order when it finds bytes behind a complete
+ * body (lws_read_h1() clears the timeout then), so such bytes are not read any more. */
 static void conn_kill(xoe_conn *c)
 {
-    if (c->kill) return;
     c->kill = true;
+    read_on(c->wsi, false);
     lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
 }
 
@@ -125,7 +127,7 @@ void xoe_loop_tick(xoe_http_server *s)
 {
     int64_t now = xoe_clock_mono_ms();
     for (xoe_conn *c = s->conns; c; c = c->next)
-        if (c->deadline_ms && now > c->deadline_ms) conn_kill(c);
+        if (c->kill || (c->deadline_ms && now > c->deadline_ms)) conn_kill(c);
 }
 
 static void on_hangups(xoe_http_server *s)
@@ -474,12 +476,13 @@ int xoe_loop_callback(struct lws *wsi, enum lws_callback_reasons reason, void *u
     case LWS_CALLBACK_HTTP:
         return c ? on_head(s, c, wsi) : -1;
     case LWS_CALLBACK_HTTP_BODY:
-        if (!c || (!c->req && !c->dispatched)) return -1;
+        if (!c || c->kill || (!c->req && !c->dispatched)) return -1;
         if (!c->refusing && !c->dispatched && xoe_buf_add(&c->req->body, in, len)) return -1;
         return 0;
     case LWS_CALLBACK_HTTP_BODY_COMPLETION: /* also told for "Content-Length: 0" */
-        if (c && c->dispatched) return 0;
-        if (!c || !c->req) return -1;
+        if (!c || c->kill) return -1;
+        if (c->dispatched) return 0;
+        if (!c->req) return -1;
         dispatch(s, c);
         return 0;
     case LWS_CALLBACK_HTTP_WRITEABLE:

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ops/metrics.h"
 #include "serve/http.h"
 
 static xoe_http_server *server;
@@ -310,13 +311,15 @@ static void test_stray_bytes(void **s)
 {
     (void)s;
     char out[8192];
+    static const char *const firsts[] = {"POST /sleep HTTP/1.1\r\nHost: x\r\n" AUTH "Content-Length: 3\r\n\r\nabc",
+                                         "GET /sleep HTTP/1.1\r\nHost: x\r\n" AUTH "\r\n"};
     static const char *const strays[] = {"\r\n", GET_PING};
-    for (int k = 0; k < 4; k++) {
-        int fd = dial(), before = k % 2;
-        say(fd, "POST /sleep HTTP/1.1\r\nHost: x\r\n" AUTH "Content-Length: 3\r\n\r\nabc");
-        if (before) say(fd, strays[k / 2]);
+    for (int k = 0; k < 8; k++) {
+        int fd = dial(), before = k & 1;
+        say(fd, firsts[k >> 2]);
+        if (before) say(fd, strays[k >> 1 & 1]);
         wait_for(&sleepers, 1);
-        if (!before) say(fd, strays[k / 2]);
+        if (!before) say(fd, strays[k >> 1 & 1]);
         usleep(50000);
         double t0 = cpu_s();
         usleep(500000);
@@ -327,6 +330,33 @@ static void test_stray_bytes(void **s)
         wait_for(&sleepers, 0);
         atomic_store(&release_all, 0);
     }
+}
+
+/* Clients that pipeline and leave while the first answer is under way: their connections go, and then the
+ * process is idle (libwebsockets forgets the order to close a connection that has bytes behind a body). */
+static void test_pipeline_and_leave(void **s)
+{
+    (void)s;
+    static const char *const behind[] = {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Le", POST_ABC, GET_PING, "\r\n"};
+    for (int i = 0; i < 1200; i++) {
+        int fd = dial();
+        char text[512];
+        snprintf(text, sizeof text, "%s%s", POST_ABC, behind[i & 3]);
+        send(fd, text, strlen(text), MSG_NOSIGNAL);
+        if (i % 3 == 1) shutdown(fd, SHUT_WR);
+        if (i % 3 == 2) {
+            struct linger hard = {1, 0};
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        }
+        if (i % 7 == 0) usleep(300);
+        close(fd);
+    }
+    for (int i = 0; i < 500 && xoe_metric_get(XOE_M_HTTP_CONNECTIONS) > 0; i++)
+        usleep(10000);
+    assert_int_equal(xoe_metric_get(XOE_M_HTTP_CONNECTIONS), 0);
+    double t0 = cpu_s();
+    usleep(1000000);
+    assert_true(cpu_s() - t0 < 0.1);
 }
 
 static void test_stream(void **s)
@@ -456,7 +486,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_routes),     cmocka_unit_test(test_key),        cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_keep_alive_and_garbage), cmocka_unit_test(test_pipelining), cmocka_unit_test(test_stray_bytes), cmocka_unit_test(test_stream), cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_keep_alive_and_garbage), cmocka_unit_test(test_pipelining), cmocka_unit_test(test_stray_bytes), cmocka_unit_test(test_pipeline_and_leave), cmocka_unit_test(test_stream), cmocka_unit_test(test_gone),
         cmocka_unit_test(test_full_queue), cmocka_unit_test(test_slow_and_idle), cmocka_unit_test(test_port_in_use),
         cmocka_unit_test(test_drain),
     };
