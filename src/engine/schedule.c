@@ -6,6 +6,12 @@ double xoe_prompt_rank(int priority, size_t n_left, int64_t waited_ns, double to
     return -1e9 * priority + (double)n_left - (double)waited_ns * 1e-9 * tokens_per_s;
 }
 
+int xoe_prompt_budget(int n_prefill, int n_batch, int n_answers)
+{
+    int most = n_answers ? 2 * n_prefill : n_prefill;
+    return most < n_batch - n_answers ? most : n_batch - n_answers;
+}
+
 xoe_placement xoe_place(const xoe_slot_view *v, int n)
 {
     int own = -1, oldest = -1, donor = -1;

@@ -14,6 +14,10 @@
  * long prompt is passed over only by those that would have been done before it anyway. */
 double xoe_prompt_rank(int priority, size_t n_left, int64_t waited_ns, double tokens_per_s);
 
+/* How many prompt tokens a step computes. A piece of n_prefill is long enough for the kernels' full speed;
+ * beside answers, whose tokens cost as much again whatever the piece, it is two. */
+int xoe_prompt_budget(int n_prefill, int n_batch, int n_answers);
+
 /* What placing a job needs to know of a slot. */
 typedef struct xoe_slot_view {
     bool busy;

@@ -1,8 +1,7 @@
 /* The worker: one thread that owns a llama.cpp context and runs all its jobs.
  *
- * A step is one llama_decode: one token of each running answer, and up to n_prefill prompt tokens
- * while answers run (a whole batch while none does), so a long prompt delays a running answer by one
- * piece at most. Each slot is one sequence with its own stream of the key-value cache: attention then
+ * A step is one llama_decode: one token of each running answer and a piece of the prompts that wait, so
+ * a long prompt delays a running answer, and a short prompt that comes, by one piece at most. Each slot is one sequence with its own stream of the key-value cache: attention then
  * reads only the slot's own tokens (a unified cache makes each of 8 answers read all 8). When a job
  * ends, its slot keeps the cache; the next job starts with the longest prefix that any slot shares with
  * its prompt (schedule.c places it), and a job whose prompt is being computed for another one just now
@@ -276,7 +275,7 @@ static void add_answers(xoe_engine *en, int *n_answers)
 /* How many prompt tokens each slot computes in this step. */
 static void plan_prompts(const xoe_engine *en, int n_answers, int take[])
 {
-    int budget = n_answers ? en->n_prefill : en->n_batch - n_answers;
+    int budget = xoe_prompt_budget(en->n_prefill, en->n_batch, n_answers);
     int64_t now = xoe_clock_mono_ns();
     for (int i = 0; i < en->n_slots; i++)
         take[i] = 0;

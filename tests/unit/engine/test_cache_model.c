@@ -1,6 +1,8 @@
 /* The engine on a real model: prefixes shared between slots, grammars with a mark, dead ends, rest. */
 #include "enginetest.h"
 
+#include "engine/schedule.h"
+
 /* n answers to one prompt compute it once, although they are asked for at the same moment. */
 static void test_same_prompt_is_computed_once(void **s)
 {
@@ -23,7 +25,7 @@ static void test_same_prompt_is_computed_once(void **s)
         cached += a[i]->n_cached;
         answer_free(a[i]);
     }
-    assert_true(cached >= 3 * (int)(n - 1));
+    assert_true(cached >= 3 * ((int)n - XOE_COPY_MIN)); /* nobody waits for less */
     xoe_tokens_free(t);
 }
 

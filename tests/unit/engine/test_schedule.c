@@ -64,9 +64,19 @@ static void test_place(void **state)
     is(xoe_place(same, 2), 1, -1, 20);
 }
 
+static void test_budget(void **state)
+{
+    (void)state;
+    assert_int_equal(xoe_prompt_budget(64, 136, 0), 64);  /* a short prompt that comes waits for so much */
+    assert_int_equal(xoe_prompt_budget(64, 136, 1), 128);
+    assert_int_equal(xoe_prompt_budget(64, 136, 8), 128);
+    assert_int_equal(xoe_prompt_budget(64, 100, 8), 92); /* what the batch holds */
+    assert_int_equal(xoe_prompt_budget(8, 8, 8), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rank), cmocka_unit_test(test_prefix),
-                                       cmocka_unit_test(test_place)};
+                                       cmocka_unit_test(test_place), cmocka_unit_test(test_budget)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
