@@ -6,10 +6,13 @@ double xoe_prompt_rank(int priority, size_t n_left, int64_t waited_ns, double to
     return -1e9 * priority + (double)n_left - (double)waited_ns * 1e-9 * tokens_per_s;
 }
 
-int xoe_prompt_budget(int n_prefill, int n_batch, int n_answers)
+int xoe_prompt_piece(size_t n_left, int n_used, int n_prefill, int room, bool exact)
 {
-    int most = n_answers ? 2 * n_prefill : n_prefill;
-    return most < n_batch - n_answers ? most : n_batch - n_answers;
+    int whole = exact || n_used ? n_prefill : XOE_PROMPT_STEP(n_prefill);
+    if (whole > room) whole = room;
+    if (n_used >= whole || (exact && n_used && n_left > (size_t)(whole - n_used))) return 0;
+    if (n_left <= (size_t)(whole - n_used)) return (int)n_left;
+    return (n_prefill < whole ? n_prefill : whole) - n_used;
 }
 
 xoe_placement xoe_place(const xoe_slot_view *v, int n)

@@ -14,9 +14,12 @@
  * long prompt is passed over only by those that would have been done before it anyway. */
 double xoe_prompt_rank(int priority, size_t n_left, int64_t waited_ns, double tokens_per_s);
 
-/* How many prompt tokens a step computes. A piece of n_prefill is long enough for the kernels' full speed;
- * beside answers, whose tokens cost as much again whatever the piece, it is two. */
-int xoe_prompt_budget(int n_prefill, int n_batch, int n_answers);
+/* How many of a prompt's n_left tokens a step computes that has n_used prompt tokens already and holds `room`; 0: none.
+ * n_prefill: long enough for the kernels' full speed, short enough for a prompt that comes meanwhile; a rest of up to
+ * half as many goes along, for a short step of its own would be slow. exact: the pieces must be the same whatever
+ * else runs, so only whole ones. */
+#define XOE_PROMPT_STEP(n_prefill) ((n_prefill) * 3 / 2)
+int xoe_prompt_piece(size_t n_left, int n_used, int n_prefill, int room, bool exact);
 
 /* What placing a job needs to know of a slot. */
 typedef struct xoe_slot_view {
@@ -27,7 +30,8 @@ typedef struct xoe_slot_view {
 } xoe_slot_view;
 
 enum {
-    XOE_COPY_MIN = 32,   /* copying a cache costs about as much as computing so many tokens */
+    XOE_COPY_MIN = 12,   /* copying a cache costs about as much as computing so many tokens, or fewer */
+    XOE_WAIT_MIN = 32,   /* tokens that another job computes just now and that are worth waiting for */
     XOE_WASTE_MAX = 128, /* cached tokens of another text that a job may overwrite without much gain */
 };
 

@@ -15,7 +15,7 @@ static void score_piece(xoe_engine *en, xoe_slot *s)
     struct llama_batch *b = &en->batch;
     size_t first = s->n_done, scored = 0;
     b->n_tokens = 0;
-    while (s->n_done + 1 < j->n_prompt && scored < SCORE_PIECE && b->n_tokens < en->n_prefill * 2) {
+    while (s->n_done + 1 < j->n_prompt && scored < SCORE_PIECE && b->n_tokens < en->n_prefill) {
         bool want = s->n_done + 1 >= j->n_prefix;
         scored += want;
         s->cache[s->n_cache] = j->prompt[s->n_done];

@@ -149,7 +149,7 @@ static bool prefix_is_coming(const xoe_engine *en, const xoe_job *j)
         n = xoe_common_prefix(s->job->prompt, s->job->n_prompt, j->prompt, most);
         if (n > soon) soon = n;
     }
-    return soon >= now + XOE_COPY_MIN;
+    return soon >= now + XOE_WAIT_MIN;
 }
 
 /* A free slot for the job (there is one); *shared: the tokens of its cache to keep. */
@@ -275,11 +275,11 @@ static void add_answers(xoe_engine *en, int *n_answers)
 /* How many prompt tokens each slot computes in this step. */
 static void plan_prompts(const xoe_engine *en, int n_answers, int take[])
 {
-    int budget = xoe_prompt_budget(en->n_prefill, en->n_batch, n_answers);
+    int used = 0, room = en->n_batch - n_answers;
     int64_t now = xoe_clock_mono_ns();
     for (int i = 0; i < en->n_slots; i++)
         take[i] = 0;
-    while (budget > 0) {
+    for (;;) {
         int best = -1;
         double best_rank = 0;
         for (int i = 0; i < en->n_slots; i++) {
@@ -294,14 +294,10 @@ static void plan_prompts(const xoe_engine *en, int n_answers, int take[])
         }
         if (best < 0) return;
         const xoe_slot *s = &en->slots[best];
-        int left = (int)(s->job->n_prompt - s->n_done), piece = left;
-        if (s->job->exact && piece > en->n_prefill) piece = en->n_prefill;
-        if (piece > budget) {
-            if (s->job->exact && budget < en->n_prefill) return; /* its pieces are not cut */
-            piece = budget;
-        }
+        int piece = xoe_prompt_piece(s->job->n_prompt - s->n_done, used, en->n_prefill, room, s->job->exact);
+        if (!piece) return;
         take[best] = piece;
-        budget -= piece;
+        used += piece;
     }
 }
 

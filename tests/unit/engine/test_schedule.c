@@ -44,10 +44,10 @@ static void test_place(void **state)
     /* the next turn of a conversation finds its own slot */
     const xoe_slot_view turn[] = {{false, 500, 20, 9}, {false, 800, 790, 5}, {false, 0, 0, 0}};
     is(xoe_place(turn, 3), 1, -1, 790);
-    /* a new conversation does not wipe a long one for a short system prompt… */
-    const xoe_slot_view fresh[] = {{false, 2000, 20, 9}, {false, 0, 0, 0}};
+    /* a new conversation does not wipe a long one for a short start… */
+    const xoe_slot_view fresh[] = {{false, 2000, 10, 9}, {false, 0, 0, 0}};
     is(xoe_place(fresh, 2), 1, -1, 0);
-    /* …and copies it when it is long */
+    /* …and copies it when it is longer */
     const xoe_slot_view copy[] = {{false, 2000, 400, 9}, {false, 0, 0, 0}};
     is(xoe_place(copy, 2), 1, 0, 400);
     /* little is lost: take it */
@@ -64,19 +64,28 @@ static void test_place(void **state)
     is(xoe_place(same, 2), 1, -1, 20);
 }
 
-static void test_budget(void **state)
+static void test_piece(void **state)
 {
     (void)state;
-    assert_int_equal(xoe_prompt_budget(64, 136, 0), 64);  /* a short prompt that comes waits for so much */
-    assert_int_equal(xoe_prompt_budget(64, 136, 1), 128);
-    assert_int_equal(xoe_prompt_budget(64, 136, 8), 128);
-    assert_int_equal(xoe_prompt_budget(64, 100, 8), 92); /* what the batch holds */
-    assert_int_equal(xoe_prompt_budget(8, 8, 8), 0);
+    assert_int_equal(xoe_prompt_piece(1000, 0, 128, 200, false), 128);
+    assert_int_equal(xoe_prompt_piece(192, 0, 128, 200, false), 192); /* no small rest */
+    assert_int_equal(xoe_prompt_piece(193, 0, 128, 200, false), 128);
+    assert_int_equal(xoe_prompt_piece(20, 0, 128, 200, false), 20);
+    assert_int_equal(xoe_prompt_piece(1000, 20, 128, 200, false), 108); /* beside a short one */
+    assert_int_equal(xoe_prompt_piece(1000, 192, 128, 200, false), 0);
+    assert_int_equal(xoe_prompt_piece(1000, 0, 128, 100, false), 100); /* what the batch holds */
+    assert_int_equal(xoe_prompt_piece(1000, 0, 128, 0, false), 0);
+    /* exact: 128, 128, rest, each in one piece or later */
+    assert_int_equal(xoe_prompt_piece(192, 0, 128, 200, true), 128);
+    assert_int_equal(xoe_prompt_piece(64, 0, 128, 200, true), 64);
+    assert_int_equal(xoe_prompt_piece(64, 64, 128, 200, true), 64);
+    assert_int_equal(xoe_prompt_piece(64, 65, 128, 200, true), 0);
+    assert_int_equal(xoe_prompt_piece(1000, 1, 128, 200, true), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rank), cmocka_unit_test(test_prefix),
-                                       cmocka_unit_test(test_place), cmocka_unit_test(test_budget)};
+                                       cmocka_unit_test(test_place), cmocka_unit_test(test_piece)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
