@@ -76,7 +76,8 @@ static inline void null_text(int kind, int32_t *t, size_t n)
 typedef struct null_way {
     const char *name;
     xoe_mark_params params;
-    bool spans, weights;
+    bool spans;
+    int weights; /* 1: weights, 2: probabilities as of a model */
     int keys;    /* a detection */
     int interop; /* 1 + kind: another program's mark, under random keys */
 } null_way;
@@ -104,6 +105,10 @@ static const null_way null_ways[] = {
      false,
      1,
      0},
+    {"gumbel, probabilities", {.scheme = XOE_SCHEME_GUMBEL}, false, 2, 1, 0},
+    {"dual-gumbel, probabilities", {.scheme = XOE_SCHEME_DUAL}, false, 2, 1, 0},
+    {"green, probabilities", {.scheme = XOE_SCHEME_GREEN}, false, 2, 1, 0},
+    {"gumbel, probabilities, spans", {.scheme = XOE_SCHEME_GUMBEL}, true, 2, 1, 0},
     {"green", {.scheme = XOE_SCHEME_GREEN}, false, false, 1, 0},
     {"green, spans", {.scheme = XOE_SCHEME_GREEN}, true, false, 1, 0},
     {"green, weights", {.scheme = XOE_SCHEME_GREEN}, false, true, 1, 0},
@@ -161,17 +166,20 @@ static inline int null_count(const null_way *way, int kind, size_t n, uint64_t s
     static uint8_t keys[NULL_KEYS_MAX][XOE_MARK_KEY_BYTES];
     static xoe_mark_params params[NULL_KEYS_MAX];
     int32_t t[NULL_TOKENS];
-    double weights[NULL_TOKENS];
+    double weights[NULL_TOKENS], probs[NULL_TOKENS];
     xoe_rng r;
     xoe_rng_seed(&r, seed);
     null_text(kind, t, NULL_TOKENS);
-    for (int i = 0; i < NULL_TOKENS; i++)
+    for (int i = 0; i < NULL_TOKENS; i++) {
         weights[i] = (double)(t[i] % 7) / 7;
+        probs[i] = exp(-(double)(t[i] % 11));
+    }
     memset(alarms, 0, NULL_LEVELS * sizeof *alarms);
     for (size_t k = 0; k < n; k++) {
         xoe_verdict v;
         double log10_p = 0;
-        xoe_detect_opts o = {.spans = way->spans, .weights = way->weights ? weights : NULL};
+        xoe_detect_opts o = {.spans = way->spans, .weights = way->weights == 1 ? weights : NULL,
+                             .probs = way->weights == 2 ? probs : NULL};
         for (int i = 0; i < way->keys && !way->interop; i++) {
             params[i] = way->params;
             for (int j = 0; j < XOE_MARK_KEY_BYTES; j++)

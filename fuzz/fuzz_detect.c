@@ -18,7 +18,7 @@ static double small(uint8_t b)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int32_t tokens[MAX_TOKENS];
-    static double weights[MAX_TOKENS];
+    static double weights[MAX_TOKENS], probs[MAX_TOKENS];
     uint8_t keys[2][XOE_MARK_KEY_BYTES] = {{0}, {1}};
     xoe_mark_params p[2];
     if (size < HEAD) return 0;
@@ -42,8 +42,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(&id, data + HEAD + 2 * i, 2);
         tokens[i] = id;
         weights[i] = small(data[HEAD + 2 * i]);
+        probs[i] = small(data[HEAD + 2 * i]) / 4;
     }
-    xoe_detect_opts o = {small(data[17]), data[18] & 1, data[18] & 2 ? weights : NULL};
+    xoe_detect_opts o = {small(data[17]), data[18] & 1, data[18] & 2 ? weights : NULL, data[18] & 4 ? probs : NULL};
     xoe_verdict v;
     xoe_error e = XOE_ERROR_INIT;
     long live = xoe_mem_live();

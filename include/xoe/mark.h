@@ -98,8 +98,7 @@ XOE_API xoe_err xoe_marker_draft_gain(xoe_marker *m, const int32_t *text, size_t
                                       size_t n_draft, double *gain, xoe_error *e);
 
 /* H(1/p) − 1: what a token that the model gives probability p gains in score over chance on
- * average, under gumbel. 0 for a certain token. Also the weight to give it when the model is at
- * hand. */
+ * average, under gumbel. 0 for a certain token. */
 XOE_API double xoe_mark_gain(double p);
 
 /* What the detector will say, on average: log10 of the p-value of a text of n_scored tokens whose
@@ -114,6 +113,10 @@ typedef struct xoe_detect_opts {
     bool spans; /* look for marked spans inside unmarked text (by the best key) */
     const double
         *weights; /* [n_tokens] ≥ 0, independent of key; NULL: all 1; spans do not use them */
+    const double
+        *probs; /* [n_tokens] about what a model gives each token, 0: unknown; independent of key; NULL:
+                   none. Instead of weights: makes tests of likelihood for gumbel and dual-gumbel, weights
+                   for the others and for payloads. Valid however wrong they are. */
 } xoe_detect_opts;
 
 typedef struct xoe_span {

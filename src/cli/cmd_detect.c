@@ -43,12 +43,13 @@ static int check_use(const cli_command *cmd, const cli_scheme_options *o, const 
 
 int cmd_detect(const cli_command *cmd, int argc, char **argv)
 {
-    enum { PLAIN = 2 };
+    enum { PLAIN = 3 };
     cli_scheme_options scheme = {0};
     const char *tokenizer = NULL;
-    bool tokens = false;
+    bool tokens = false, weights = false;
     cli_option own[PLAIN + CLI_SCHEME_OPTIONS] = {
         {"tokens", NULL, "give the score of every token", NULL, &tokens},
+        {"weights", NULL, "read the text with the model too and weigh its tokens: finds more, takes longer", NULL, &weights},
         {"tokenizer", "MODEL", "whose tokens the text is made of: a model's name or a GGUF file", &tokenizer, NULL},
     };
     cli_args a;
@@ -59,7 +60,7 @@ int cmd_detect(const cli_command *cmd, int argc, char **argv)
     cli_scheme_rows(&scheme, own + PLAIN);
     int rc = cli_parse(&a, cmd, own, sizeof own / sizeof *own, argc, argv);
     if (rc != CLI_GO_ON) return rc;
-    xoe_text_detect_opts opts = {.fpr = a.config.fpr, .spans = true, .tokens = true};
+    xoe_text_detect_opts opts = {.fpr = a.config.fpr, .spans = true, .tokens = true, .weights = weights};
     xoe_text_verdict v = {0};
     char model[XOE_MODEL_NAME_MAX];
     if (scheme.scheme && !strcmp(scheme.scheme, "list")) {
@@ -80,7 +81,7 @@ int cmd_detect(const cli_command *cmd, int argc, char **argv)
         goto out;
     }
     if ((rc = cli_read_text(cmd, &a, &text)) != CLI_GO_ON) goto out;
-    if (xoe_app_open(&app, &a.config, XOE_APP_TOKENIZER, &e) ||
+    if (xoe_app_open(&app, &a.config, weights ? XOE_APP_CHAT : XOE_APP_TOKENIZER, &e) ||
         xoe_app_detect(app, NULL, text.data, text.len, &opts, &v, model, &e)) {
         rc = cli_fail(&e);
         goto out;

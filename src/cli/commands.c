@@ -48,13 +48,15 @@ const cli_command cli_commands[] = {
                 "mark\" means that the text is too short to tell. The exit status is 0 whatever the verdict.\n"
                 "With --scheme it looks for the mark of another program (TextSeal, vLLM, SGLang, Hugging Face) or for one\n"
                 "of ours with a key that is not in the keyring; the model that wrote the text is named by --tokenizer, of\n"
-                "which only the vocabulary is read.",
-     .config_flags = "models-dir model fpr",
+                "which only the vocabulary is read. With --weights the model itself reads the text (at most 8,192 tokens) and\n"
+                "tells what each token could carry: marks are found in shorter text, and the p-value stays valid.",
+     .config_flags = "models-dir model threads ctx fpr",
      .json = true,
      .max_operands = 1,
      .examples = "xoe detect letter.txt\n"
                  "xoe chat \"Tell me a story\" | xoe detect --json\n"
                  "xoe detect --fpr 1e-6 --key spring-2027 letter.txt\n"
+                 "xoe detect --weights --model qwen2.5-coder-0.5b-instruct short.txt\n"
                  "xoe detect --scheme list\n"
                  "xoe detect --scheme vllm-gumbel --key 42 --tokenizer qwen2.5-coder-0.5b-instruct letter.txt\n"
                  "xoe detect --scheme textseal-greenlist --key @key.txt --width 2 --dedup pair letter.txt\n"

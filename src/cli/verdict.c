@@ -45,6 +45,7 @@ void cli_print_verdict(FILE *out, const xoe_text_verdict *t, double fpr, bool co
     if (!*t->key_id) fprintf(out, "  scheme    %s\n", t->method);
     fprintf(out, "  scored    %zu of %zu tokens\n", v->n_scored, v->n_tokens);
     if (!isnan(v->score)) fprintf(out, "  score     %.3f a token  (%.3g by chance)\n", v->score, t->chance);
+    if (t->weighted) fprintf(out, "  weighted  by what the model says each token could carry\n");
     put_calibration(out, &t->calibration);
     if (v->weak_key_note) fprintf(out, "  weak key  %s\n", v->weak_key_note);
     if (!v->can_carry)

@@ -45,12 +45,14 @@ static void name_of(const xoe_engine *en, char *out)
 }
 
 /* The paraphraser's reading beside the first one; the better of both stays in out. */
-static xoe_err second_reading(xoe_app *app, const xoe_engine *en, const char *text, size_t n,
+static xoe_err second_reading(xoe_app *app, xoe_engine *en, const char *text, size_t n,
                               const xoe_text_detect_opts *opts, xoe_text_verdict *out, char *model_out, xoe_error *e)
 {
     double fpr = opts->fpr > 0 ? opts->fpr : 1e-3;
     xoe_text_verdict second = {0};
-    xoe_err rc = xoe_detect_text(en, app->keyring, text, n, opts, &second, e);
+    xoe_text_detect_opts o = *opts;
+    o.weights = false; /* of this one only the vocabulary may be there */
+    xoe_err rc = xoe_detect_text(en, app->keyring, text, n, &o, &second, e);
     if (rc) {
         xoe_text_verdict_clear(out);
         return rc;

@@ -107,7 +107,7 @@ char *xoe_message_with_content(const char *message_json, const char *text, size_
 double xoe_expected_log10_p(size_t n_scored, double total_gain);
 typedef struct xoe_seal {
     xoe_app *app;
-    const xoe_engine *tokenizer;  /* whose tokens carry the mark */
+    xoe_engine *tokenizer;  /* whose tokens carry the mark */
     const char *request_id, *user, *model;
     const xoe_key *key;           /* NULL: not marked */
     const char *why_unmarked;     /* static; used when not marked */

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "flow/canon.h"
+#include "flow/token_probs.h"
 #include "flow/wanted.h"
 
 /* ---- one reading ---- */
@@ -31,12 +32,21 @@ static void reading_free(struct reading *r)
     xoe_verdict_clear(&r->v);
 }
 
-static xoe_err read_tokens(struct reading *r, const xoe_engine *en, const xoe_wanted *w, const xoe_detect_opts *o, xoe_error *e)
+static xoe_err read_tokens(struct reading *r, xoe_engine *en, const xoe_wanted *w, bool weights, const xoe_detect_opts *given, xoe_error *e)
 {
+    xoe_detect_opts o = *given;
+    double *probs = NULL;
     xoe_err rc = xoe_engine_tokenize(en, r->canon.text, r->canon.n, false, false, &r->tokens, &r->n_tokens, e);
     if (rc != XOE_OK) return rc;
     if (r->n_tokens == 0) return xoe_error_param(e, XOE_EINVAL, "text", "there is no text to look at");
-    rc = xoe_wanted_test(w, r->tokens, r->n_tokens, o, &r->v, e);
+    if (weights) {
+        probs = xoe_malloc(r->n_tokens * sizeof *probs);
+        o.probs = probs;
+        rc = probs ? xoe_token_probs(en, r->tokens, r->n_tokens, XOE_PRIORITY_BATCH, probs, e)
+                   : xoe_error_set(e, XOE_ENOMEM, "no memory for %zu tokens", r->n_tokens);
+    }
+    if (rc == XOE_OK) rc = xoe_wanted_test(w, r->tokens, r->n_tokens, &o, &r->v, e);
+    xoe_free(probs);
     r->made = rc == XOE_OK;
     return rc;
 }
@@ -98,7 +108,7 @@ static void correct(xoe_verdict *v, double fpr, double tries)
         v->spans[i].log10_p = fmin(0, v->spans[i].log10_p + log10(tries));
 }
 
-xoe_err xoe_detect_text(const xoe_engine *tokenizer, xoe_keyring *ring, const char *text, size_t n, const xoe_text_detect_opts *opts,
+xoe_err xoe_detect_text(xoe_engine *tokenizer, xoe_keyring *ring, const char *text, size_t n, const xoe_text_detect_opts *opts,
                         xoe_text_verdict *out, xoe_error *e)
 {
     static const xoe_text_detect_opts none;
@@ -110,14 +120,16 @@ xoe_err xoe_detect_text(const xoe_engine *tokenizer, xoe_keyring *ring, const ch
     size_t *at = NULL;
     *out = (xoe_text_verdict){0};
     if (n == 0) return xoe_error_param(e, XOE_EINVAL, "text", "the text is empty");
+    if (o->weights && o->scheme && o->scheme->other)
+        return xoe_error_param(e, XOE_EUNSUPPORTED, "weights", "weights are for our own schemes, not for %s", xoe_named_scheme_name(o->scheme));
     xoe_engine_get_info(tokenizer, &info);
     xoe_err rc = o->scheme ? xoe_wanted_scheme(&wanted, o->scheme, info.n_vocab, e)
                            : xoe_wanted_keys(&wanted, ring, o->key_ids, o->n_key_ids, e);
     if (rc == XOE_OK) rc = xoe_canon_make(&plain.canon, text, n, e);
-    if (rc == XOE_OK) rc = read_tokens(&plain, tokenizer, &wanted, &mo, e);
+    if (rc == XOE_OK) rc = read_tokens(&plain, tokenizer, &wanted, o->weights, &mo, e);
     if (rc == XOE_OK) rc = xoe_canon_reflow(&flowed.canon, &plain.canon, e);
     if (rc == XOE_OK && (flowed.canon.n != plain.canon.n || memcmp(flowed.canon.text, plain.canon.text, plain.canon.n)) && flowed.canon.n) {
-        rc = read_tokens(&flowed, tokenizer, &wanted, &mo, e);
+        rc = read_tokens(&flowed, tokenizer, &wanted, o->weights, &mo, e);
         if (rc == XOE_OK && flowed.v.log10_p < plain.v.log10_p) best = &flowed;
     }
     if (rc == XOE_OK) rc = locate(best, tokenizer, &at, e);
@@ -129,6 +141,7 @@ xoe_err xoe_detect_text(const xoe_engine *tokenizer, xoe_keyring *ring, const ch
         out->method = xoe_wanted_method(&wanted, out->v.key_index);
         out->chance = xoe_wanted_chance(&wanted, out->v.key_index);
         out->fpr = mo.fpr;
+        out->weighted = o->weights;
         rc = fill_places(best, at, text, o, out, e);
     }
     if (rc != XOE_OK) xoe_text_verdict_clear(out);

@@ -23,6 +23,7 @@ typedef struct xoe_text_verdict {
     char key_id[XOE_KEY_ID_MAX]; /* "" when the asker named the scheme */
     double fpr;                  /* what was asked for */
     const char *method;          /* static: the scheme, "gumbel", … */
+    bool weighted;               /* opts->weights was heeded */
     double chance;               /* what v.score is without a mark */
     xoe_text_span *spans;        /* [v.n_spans] */
     xoe_text_token *tokens;      /* [n_tokens] */
@@ -37,12 +38,15 @@ typedef struct xoe_text_detect_opts {
     bool spans, tokens;
     const char *const *key_ids;  /* NULL: all keys, active and retired */
     size_t n_key_ids;
+    bool weights;                /* read the text with the model too, and weigh tokens by what they can carry:
+                                    finds more, takes long; needs the tokenizer engine's weights */
     const xoe_named_scheme *scheme; /* NULL: the keyring; else only this, with its own key (no spans for
                                        other programs') */
 } xoe_text_detect_opts;
 
-/* keys: not used with opts->scheme. Errors: XOE_EINVAL (empty, not UTF-8, no such key), XOE_ENOMEM. */
-xoe_err xoe_detect_text(const xoe_engine *tokenizer, xoe_keyring *keys, const char *text, size_t n,
+/* keys: not used with opts->scheme. Errors: XOE_EINVAL (empty, not UTF-8, no such key), XOE_ENOMEM;
+ * with weights also xoe_token_probs's. */
+xoe_err xoe_detect_text(xoe_engine *tokenizer, xoe_keyring *keys, const char *text, size_t n,
                         const xoe_text_detect_opts *opts, xoe_text_verdict *out, xoe_error *e);
 void xoe_text_verdict_clear(xoe_text_verdict *v);
 /* The answer of POST /v1/detect-watermark and `xoe detect --json` as one JSON object (xoe_free). */

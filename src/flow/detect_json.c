@@ -39,6 +39,7 @@ char *xoe_text_verdict_json(const xoe_text_verdict *v, bool with_tokens)
                           (json_int_t)v->v.n_scored, "spans", spans, "key_id", *v->key_id ? json_string(v->key_id) : json_null(), "method", v->method, "fpr", v->fpr, "note", why,
                           "weak_key_note", v->v.weak_key_note ? json_string(v->v.weak_key_note) : json_null());
     if (!j) return NULL;
+    json_object_set_new(j, "weighted", json_boolean(v->weighted));
     json_object_set_new(j, "calibration", xoe_calibration_json(&v->calibration));
     if (with_tokens) {
         tokens = json_array();

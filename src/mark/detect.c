@@ -18,6 +18,7 @@
 struct text { /* one width's view of the text */
     xoe_scored scored;
     double *weights; /* [scored.n] or NULL */
+    double *probs;   /* [scored.n] or NULL */
     bool built;
 };
 
@@ -32,7 +33,7 @@ struct finding { /* the best test so far */
 struct detection {
     const int32_t *tokens;
     size_t n_tokens;
-    const double *weights;
+    const double *weights, *probs;
     bool spans;
     xoe_prf prf;
     xoe_scratch *scratch;
@@ -55,11 +56,15 @@ static xoe_err text_of(struct detection *d, int width, struct text **out, xoe_er
     xoe_err rc = xoe_scored_build(&t->scored, d->tokens, d->n_tokens, width, &d->prf, e);
     if (rc != XOE_OK) return rc;
     t->built = true;
-    if (!d->weights) return XOE_OK;
+    if (!d->weights && !d->probs) return XOE_OK;
     t->weights = xoe_malloc(t->scored.n * sizeof *t->weights);
-    if (!t->weights) return no_memory(d, e);
-    for (size_t i = 0; i < t->scored.n; i++)
-        t->weights[i] = d->weights[t->scored.pos[i]];
+    if (d->probs) t->probs = xoe_malloc(t->scored.n * sizeof *t->probs);
+    if (!t->weights || (d->probs && !t->probs)) return no_memory(d, e);
+    for (size_t i = 0; i < t->scored.n; i++) {
+        size_t at = t->scored.pos[i];
+        if (d->probs) t->probs[i] = d->probs[at];
+        t->weights[i] = d->probs ? xoe_evidence_weight(d->probs[at]) : d->weights[at];
+    }
     return XOE_OK;
 }
 
@@ -99,10 +104,20 @@ static double with_scan(struct detection *d, const struct finding *f, const xoe_
     return fmin(0, fmin(f->ln_p + log(2.0), scan));
 }
 
+/* Two tests where the model is at hand: the weighted sums' ln p, in place, becomes twice the better of that and the evidence's. */
+static void join_evidence(struct detection *d, const xoe_mark_params *p, const struct text *t, double *ln_p)
+{
+    xoe_evidence evidence[XOE_MARK_SHIFTS_MAX];
+    if (!t->probs || !xoe_scheme_find(p->scheme)->ratio) return;
+    xoe_score_evidence(&d->prf, p, &t->scored, t->probs, d->scratch, evidence);
+    for (int s = 0; s < p->n_shifts; s++)
+        ln_p[s] = fmin(0, fmin(ln_p[s], xoe_evidence_ln_p(&evidence[s])) + log(2.0));
+}
+
 static xoe_err try_key(struct detection *d, const xoe_mark_params *given, const uint8_t *key,
                        size_t index, xoe_error *e)
 {
-    double sums[XOE_MARK_SHIFTS_MAX];
+    double sums[XOE_MARK_SHIFTS_MAX], ln_p[XOE_MARK_SHIFTS_MAX];
     xoe_decoded decoded[XOE_MARK_SHIFTS_MAX];
     xoe_places places = {0};
     struct text *t;
@@ -118,6 +133,9 @@ static xoe_err try_key(struct detection *d, const xoe_mark_params *given, const 
         xoe_payload_decode(&d->prf, &f.params, &places, d->scratch, decoded);
     } else {
         xoe_score_sums(&d->prf, &f.params, &t->scored, t->weights, d->scratch, sums);
+        for (int s = 0; s < f.params.n_shifts; s++)
+            ln_p[s] = ln_tail(&f.params, t, sums[s]);
+        join_evidence(d, &f.params, t, ln_p);
     }
     for (uint32_t s = 0; s < (uint32_t)f.params.n_shifts; s++) {
         f.shift = s;
@@ -127,7 +145,7 @@ static xoe_err try_key(struct detection *d, const xoe_mark_params *given, const 
             f.ln_p = decoded[s].ln_p;
         } else {
             f.sum = sums[s];
-            f.ln_p = ln_tail(&f.params, t, f.sum);
+            f.ln_p = ln_p[s];
         }
         f.ln_p = with_scan(d, &f, &t->scored, payload ? &places : NULL);
         if (d->n_tests == 0 || f.ln_p < d->best.ln_p) d->best = f;
@@ -217,7 +235,7 @@ static void fill(const struct detection *d, double fpr, xoe_verdict *v)
 
 static xoe_err check(const xoe_mark_params *params, const uint8_t (*keys)[XOE_MARK_KEY_BYTES],
                      size_t n_keys, const int32_t *tokens, size_t n_tokens, double fpr,
-                     const double *weights, xoe_error *e)
+                     const double *weights, const double *probs, xoe_error *e)
 {
     if (!params || !keys || n_keys == 0)
         return xoe_error_set(e, XOE_EINVAL, "detection needs at least one key");
@@ -233,6 +251,11 @@ static xoe_err check(const xoe_mark_params *params, const uint8_t (*keys)[XOE_MA
             return xoe_error_param(e, XOE_EINVAL, "weights",
                                    "weight %zu is %g; weights are finite and not negative", i,
                                    weights[i]);
+    if (weights && probs)
+        return xoe_error_param(e, XOE_EINVAL, "probs", "weights and probs exclude each other");
+    for (size_t i = 0; probs && i < n_tokens; i++)
+        if (!(probs[i] >= 0 && probs[i] <= 1))
+            return xoe_error_param(e, XOE_EINVAL, "probs", "probability %zu is %g", i, probs[i]);
     return XOE_OK;
 }
 
@@ -249,6 +272,7 @@ static void release(struct detection *d)
     for (int w = 0; w <= XOE_MARK_WIDTH_MAX; w++) {
         xoe_scored_free(&d->texts[w].scored);
         xoe_free(d->texts[w].weights);
+        xoe_free(d->texts[w].probs);
     }
     if (d->scratch) xoe_zero(d->scratch, sizeof *d->scratch);
     xoe_free(d->scratch);
@@ -266,9 +290,10 @@ xoe_err xoe_detect_tokens(const xoe_mark_params *params, const uint8_t (*keys)[X
     *out = (xoe_verdict){.green_fraction = NAN, .score = NAN};
     if (opts) {
         d.weights = opts->weights;
+        d.probs = opts->probs;
         d.spans = opts->spans;
     }
-    xoe_err rc = check(params, keys, n_keys, tokens, n_tokens, fpr, d.weights, e);
+    xoe_err rc = check(params, keys, n_keys, tokens, n_tokens, fpr, d.weights, d.probs, e);
     if (rc != XOE_OK) return rc;
     if ((rc = xoe_prf_open(&d.prf, keys[0], e)) != XOE_OK) return rc;
     if ((rc = reserve(&d, e)) != XOE_OK) goto out;

@@ -8,6 +8,7 @@
  * Thread: pure functions. */
 #include <math.h>
 
+#include "mark/evidence.h"
 #include "mark/gumbel.h"
 #include "mark/laws.h"
 #include "mark/stats.h"
@@ -47,6 +48,13 @@ static double ln_tail_weighted(const xoe_mark_params *p, const double *w, size_t
     return xoe_ln_hypoexp_pair_tail(w, n, p->alpha, s);
 }
 
+/* One of the two words decided; which, the coin knows. */
+static double ratio(const xoe_mark_params *params, const uint64_t *words, double p)
+{
+    double a = params->alpha;
+    return a * xoe_gumbel_ratio(xoe_prf_uniform(words[0]), p) + (1 - a) * xoe_gumbel_ratio(xoe_prf_uniform(words[1]), p);
+}
+
 const xoe_scheme_ops xoe_scheme_dual = {
     .id = XOE_SCHEME_DUAL,
     .n_words = 2,
@@ -55,6 +63,7 @@ const xoe_scheme_ops xoe_scheme_dual = {
     .sum = sum,
     .ln_tail = ln_tail,
     .ln_tail_weighted = ln_tail_weighted,
+    .ratio = ratio,
     .chance = xoe_one,
     .top = xoe_rich,
     .unit = xoe_one,

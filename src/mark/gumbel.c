@@ -9,6 +9,7 @@
 
 #include <math.h>
 
+#include "mark/evidence.h"
 #include "mark/laws.h"
 #include "mark/stats.h"
 
@@ -36,6 +37,12 @@ static size_t pick(xoe_step *step, double *expected)
     return best;
 }
 
+static double ratio(const xoe_mark_params *params, const uint64_t *words, double p)
+{
+    (void)params;
+    return xoe_gumbel_ratio(xoe_prf_uniform(words[0]), p);
+}
+
 const xoe_scheme_ops xoe_scheme_gumbel = {
     .id = XOE_SCHEME_GUMBEL,
     .n_words = 1,
@@ -44,6 +51,7 @@ const xoe_scheme_ops xoe_scheme_gumbel = {
     .sum = xoe_exponential_sum,
     .ln_tail = xoe_exponential_ln_tail,
     .ln_tail_weighted = xoe_exponential_ln_tail_weighted,
+    .ratio = ratio,
     .chance = xoe_one,
     .top = xoe_rich,
     .unit = xoe_one,

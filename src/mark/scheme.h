@@ -32,6 +32,9 @@ typedef struct xoe_scheme_ops {
     /* ln P(sum of n null scores ≥ s), exact or an upper bound; the same with weights [n] ≥ 0. */
     double (*ln_tail)(const xoe_mark_params *p, size_t n, double s);
     double (*ln_tail_weighted)(const xoe_mark_params *p, const double *w, size_t n, double s);
+    /* Likelihood of a token's words under the mark against chance, when a model gives the token about p: mean
+     * 1 under the null for every p. NULL: no such law. */
+    double (*ratio)(const xoe_mark_params *params, const uint64_t *words, double p);
     double (*chance)(const xoe_mark_params *p); /* mean of a null score */
     /* The best mean score that very good text could have, for "could carry". */
     double (*top)(const xoe_mark_params *p);

@@ -48,6 +48,25 @@ void xoe_score_sums(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *sc
     }
 }
 
+void xoe_score_evidence(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored, const double *probs, xoe_scratch *t,
+                        xoe_evidence *evidence)
+{
+    const xoe_scheme_ops *ops = xoe_scheme_find(p->scheme);
+    uint32_t k = (uint32_t)ops->n_words, tag = xoe_prf_tag(p->scheme, p->width);
+    uint32_t n_shifts = (uint32_t)p->n_shifts;
+    memset(evidence, 0, n_shifts * sizeof *evidence);
+    for (size_t at = 0; at < scored->n; at += XOE_SCORE_CHUNK) {
+        size_t m = scored->n - at < XOE_SCORE_CHUNK ? scored->n - at : XOE_SCORE_CHUNK;
+        xoe_prf_encrypt(prf, scored->contexts + at, t->context, m);
+        for (uint32_t s = 0; s < n_shifts; s++) {
+            if (s % 2 == 0) encrypt_tokens(prf, scored, at, m, s, tag, k, NULL, t);
+            take_words(t, m * k, s);
+            for (size_t i = 0; i < m; i++)
+                xoe_evidence_add(&evidence[s], ops->ratio(p, t->words + i * k, probs[at + i]));
+        }
+    }
+}
+
 void xoe_score_each(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored,
                     uint32_t shift, const uint32_t *variants, xoe_scratch *t, double *out)
 {

@@ -3,6 +3,7 @@
 #define XOE_MARK_SCORE_H
 
 #include "mark/context.h"
+#include "mark/evidence.h"
 #include "mark/scheme.h"
 
 enum { XOE_SCORE_CHUNK = 256 };
@@ -18,6 +19,9 @@ typedef struct xoe_scratch {
  */
 void xoe_score_sums(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored,
                     const double *weights, xoe_scratch *t, double *sums);
+/* evidence[s]: of all positions under shift s. probs: [scored->n]. Only for schemes with a ratio(). */
+void xoe_score_evidence(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored, const double *probs, xoe_scratch *t,
+                        xoe_evidence *evidence);
 /* out[i]: score of scored position i under one shift. variants: [scored->n] of the payload, or
  * NULL. */
 void xoe_score_each(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored,

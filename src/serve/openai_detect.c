@@ -13,7 +13,7 @@ typedef struct ask_detect {
     const char *text, *model;
     size_t n;
     double threshold, fpr;
-    bool spans, tokens;
+    bool spans, tokens, weights;
     const char *key_ids[KEY_IDS_MAX];
     size_t n_key_ids;
     bool has_scheme;
@@ -77,6 +77,7 @@ static xoe_err parse(xoe_arena *a, const char *body, size_t n, double default_fp
     xoe_field_num(&f, "fpr", 1e-15, 0.5, &out->fpr);
     xoe_field_bool(&f, "spans", &out->spans);
     xoe_field_bool(&f, "tokens", &out->tokens);
+    xoe_field_bool(&f, "weights", &out->weights);
     parse_key_ids(&f, out);
     parse_scheme(a, &f, out);
     return f.rc;
@@ -92,7 +93,7 @@ void xoe_detect_handler(xoe_http_req *r, void *ud)
     ask_detect ask;
     xoe_text_verdict v = {0};
     xoe_err rc = parse(xoe_http_arena(r), body, n, s->config->fpr, &ask, &e);
-    xoe_text_detect_opts opts = {.fpr = ask.fpr, .spans = ask.spans, .tokens = ask.tokens,
+    xoe_text_detect_opts opts = {.fpr = ask.fpr, .spans = ask.spans, .tokens = ask.tokens, .weights = ask.weights,
         .key_ids = ask.n_key_ids ? ask.key_ids : NULL, .n_key_ids = ask.n_key_ids,
         .scheme = ask.has_scheme ? &ask.scheme : NULL};
     if (!rc) rc = xoe_app_detect(s->app, ask.model, ask.text, ask.n, &opts, &v, model, &e);
