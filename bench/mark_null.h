@@ -77,7 +77,7 @@ typedef struct null_way {
     const char *name;
     xoe_mark_params params;
     bool spans;
-    int weights; /* 1: weights, 2: probabilities as of a model */
+    int weights; /* 1: weights, 2: probabilities as of a model, −t: xoe_mark_test t */
     int keys;    /* a detection */
     int interop; /* 1 + kind: another program's mark, under random keys */
 } null_way;
@@ -109,6 +109,8 @@ static const null_way null_ways[] = {
     {"dual-gumbel, probabilities", {.scheme = XOE_SCHEME_DUAL}, false, 2, 1, 0},
     {"green, probabilities", {.scheme = XOE_SCHEME_GREEN}, false, 2, 1, 0},
     {"gumbel, probabilities, spans", {.scheme = XOE_SCHEME_GUMBEL}, true, 2, 1, 0},
+    {"gumbel, goodness of fit", {.scheme = XOE_SCHEME_GUMBEL}, false, -XOE_TEST_GOF, 1, 0},
+    {"gumbel, both tests, spans", {.scheme = XOE_SCHEME_GUMBEL}, true, -XOE_TEST_BOTH, 1, 0},
     {"green", {.scheme = XOE_SCHEME_GREEN}, false, false, 1, 0},
     {"green, spans", {.scheme = XOE_SCHEME_GREEN}, true, false, 1, 0},
     {"green, weights", {.scheme = XOE_SCHEME_GREEN}, false, true, 1, 0},
@@ -179,7 +181,8 @@ static inline int null_count(const null_way *way, int kind, size_t n, uint64_t s
         xoe_verdict v;
         double log10_p = 0;
         xoe_detect_opts o = {.spans = way->spans, .weights = way->weights == 1 ? weights : NULL,
-                             .probs = way->weights == 2 ? probs : NULL};
+                             .probs = way->weights == 2 ? probs : NULL,
+                             .test = way->weights < 0 ? (xoe_mark_test)-way->weights : XOE_TEST_SUM};
         for (int i = 0; i < way->keys && !way->interop; i++) {
             params[i] = way->params;
             for (int j = 0; j < XOE_MARK_KEY_BYTES; j++)

@@ -44,7 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         weights[i] = small(data[HEAD + 2 * i]);
         probs[i] = small(data[HEAD + 2 * i]) / 4;
     }
-    xoe_detect_opts o = {small(data[17]), data[18] & 1, data[18] & 2 ? weights : NULL, data[18] & 4 ? probs : NULL};
+    xoe_detect_opts o = {small(data[17]), data[18] & 1, data[18] & 2 ? weights : NULL, data[18] & 4 ? probs : NULL,
+                         (xoe_mark_test)(data[18] >> 3 & 3)};
     xoe_verdict v;
     xoe_error e = XOE_ERROR_INIT;
     long live = xoe_mem_live();

@@ -108,6 +108,13 @@ XOE_API xoe_err xoe_mark_predict(const xoe_mark_params *params, size_t n_scored,
 
 /* ---- finding ------------------------------------------------------------------------------- */
 
+/* What is tested. Schemes other than gumbel and watermax, weights, probs and payloads have the sum only. */
+typedef enum xoe_mark_test {
+    XOE_TEST_SUM,  /* the sum of the scores: the default, and the strongest on edited text too */
+    XOE_TEST_GOF,  /* goodness of fit: how many scores lie in the tails */
+    XOE_TEST_BOTH, /* twice the better p-value */
+} xoe_mark_test;
+
 typedef struct xoe_detect_opts {
     double fpr; /* target false-positive rate; default 1e-3 */
     bool spans; /* look for marked spans inside unmarked text (by the best key) */
@@ -117,6 +124,7 @@ typedef struct xoe_detect_opts {
         *probs; /* [n_tokens] about what a model gives each token, 0: unknown; independent of key; NULL:
                    none. Instead of weights: makes tests of likelihood for gumbel and dual-gumbel, weights
                    for the others and for payloads. Valid however wrong they are. */
+    xoe_mark_test test;
 } xoe_detect_opts;
 
 typedef struct xoe_span {

@@ -41,15 +41,27 @@ static int check_use(const cli_command *cmd, const cli_scheme_options *o, const 
     return CLI_GO_ON;
 }
 
+static int test_of(const cli_command *cmd, const char *name, xoe_mark_test *out)
+{
+    static const char *const names[] = {[XOE_TEST_SUM] = "sum", [XOE_TEST_GOF] = "gof", [XOE_TEST_BOTH] = "both"};
+    for (size_t i = 0; name && i < sizeof names / sizeof names[0]; i++)
+        if (!strcmp(names[i], name)) {
+            *out = (xoe_mark_test)i;
+            return CLI_GO_ON;
+        }
+    return name ? cli_misuse(cmd, "--test: \"%.20s\" is none of sum, gof, both", name) : CLI_GO_ON;
+}
+
 int cmd_detect(const cli_command *cmd, int argc, char **argv)
 {
-    enum { PLAIN = 3 };
+    enum { PLAIN = 4 };
     cli_scheme_options scheme = {0};
-    const char *tokenizer = NULL;
+    const char *tokenizer = NULL, *test = NULL;
     bool tokens = false, weights = false;
     cli_option own[PLAIN + CLI_SCHEME_OPTIONS] = {
         {"tokens", NULL, "give the score of every token", NULL, &tokens},
         {"weights", NULL, "read the text with the model too and weigh its tokens: finds more, takes longer", NULL, &weights},
+        {"test", "NAME", "sum of the scores, gof (goodness of fit) or both [sum]", &test, NULL},
         {"tokenizer", "MODEL", "whose tokens the text is made of: a model's name or a GGUF file", &tokenizer, NULL},
     };
     cli_args a;
@@ -67,6 +79,7 @@ int cmd_detect(const cli_command *cmd, int argc, char **argv)
         rc = cli_scheme_list(a.json);
         goto out;
     }
+    if ((rc = test_of(cmd, test, &opts.test)) != CLI_GO_ON) goto out;
     if ((rc = check_use(cmd, &scheme, own + PLAIN)) != CLI_GO_ON) goto out;
     if (scheme.scheme) {
         bool std_in = !a.n_operands || !strcmp(a.operands[0], "-");

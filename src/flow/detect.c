@@ -113,7 +113,7 @@ xoe_err xoe_detect_text(xoe_engine *tokenizer, xoe_keyring *ring, const char *te
 {
     static const xoe_text_detect_opts none;
     const xoe_text_detect_opts *o = opts ? opts : &none;
-    xoe_detect_opts mo = {.fpr = o->fpr > 0 ? o->fpr : 1e-3, .spans = o->spans};
+    xoe_detect_opts mo = {.fpr = o->fpr > 0 ? o->fpr : 1e-3, .spans = o->spans, .test = o->test};
     xoe_wanted wanted = {0};
     xoe_engine_info info;
     struct reading plain = {0}, flowed = {0}, *best = &plain;

@@ -38,6 +38,7 @@ typedef struct xoe_text_detect_opts {
     bool spans, tokens;
     const char *const *key_ids;  /* NULL: all keys, active and retired */
     size_t n_key_ids;
+    xoe_mark_test test;          /* default: the sum of the scores */
     bool weights;                /* read the text with the model too, and weigh tokens by what they can carry:
                                     finds more, takes long; needs the tokenizer engine's weights */
     const xoe_named_scheme *scheme; /* NULL: the keyring; else only this, with its own key (no spans for

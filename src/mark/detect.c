@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "mark/capacity.h"
+#include "mark/gof.h"
 #include "mark/score.h"
 #include "mark/spans.h"
 #include "mark/stats.h"
@@ -35,9 +36,10 @@ struct detection {
     size_t n_tokens;
     const double *weights, *probs;
     bool spans;
+    xoe_mark_test test;
     xoe_prf prf;
     xoe_scratch *scratch;
-    double *prefix;                            /* [n_tokens + 1] with spans */
+    double *prefix;                            /* [n_tokens + 1] running sums, or scores */
     uint32_t *variants;                        /* [n_tokens] with a payload */
     struct text texts[XOE_MARK_WIDTH_MAX + 1]; /* by width */
     double n_tests;
@@ -114,6 +116,17 @@ static void join_evidence(struct detection *d, const xoe_mark_params *p, const s
         ln_p[s] = fmin(0, fmin(ln_p[s], xoe_evidence_ln_p(&evidence[s])) + log(2.0));
 }
 
+/* Goodness of fit beside or instead of the sums, whose ln p is changed in place. */
+static void join_fit(struct detection *d, const xoe_mark_params *p, const struct text *t, double *ln_p)
+{
+    if (d->test == XOE_TEST_SUM || t->weights || !xoe_scheme_find(p->scheme)->exponential) return;
+    for (int s = 0; s < p->n_shifts; s++) {
+        xoe_score_each(&d->prf, p, &t->scored, (uint32_t)s, NULL, d->scratch, d->prefix + 1);
+        double fit = xoe_gof_ln_p(d->prefix + 1, t->scored.n);
+        ln_p[s] = d->test == XOE_TEST_GOF ? fit : fmin(0, fmin(ln_p[s], fit) + log(2.0));
+    }
+}
+
 static xoe_err try_key(struct detection *d, const xoe_mark_params *given, const uint8_t *key,
                        size_t index, xoe_error *e)
 {
@@ -136,6 +149,7 @@ static xoe_err try_key(struct detection *d, const xoe_mark_params *given, const 
         for (int s = 0; s < f.params.n_shifts; s++)
             ln_p[s] = ln_tail(&f.params, t, sums[s]);
         join_evidence(d, &f.params, t, ln_p);
+        join_fit(d, &f.params, t, ln_p);
     }
     for (uint32_t s = 0; s < (uint32_t)f.params.n_shifts; s++) {
         f.shift = s;
@@ -291,6 +305,7 @@ xoe_err xoe_detect_tokens(const xoe_mark_params *params, const uint8_t (*keys)[X
     if (opts) {
         d.weights = opts->weights;
         d.probs = opts->probs;
+        d.test = opts->test;
         d.spans = opts->spans;
     }
     xoe_err rc = check(params, keys, n_keys, tokens, n_tokens, fpr, d.weights, d.probs, e);

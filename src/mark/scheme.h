@@ -23,6 +23,7 @@ typedef struct xoe_scheme_ops {
     xoe_scheme id;
     int n_words;
     bool has_green; /* the mean score is the share of green */
+    bool exponential; /* score() is −ln(1 − u) of one word: goodness of fit can be tested */
     /* Choose a candidate; *expected: what the mark adds to the score, in units of score(), on
      * average. */
     size_t (*pick)(xoe_step *step, double *expected);

@@ -16,6 +16,7 @@ static size_t pick(xoe_step *step, double *expected)
 const xoe_scheme_ops xoe_scheme_watermax = {
     .id = XOE_SCHEME_WATERMAX,
     .n_words = 1,
+    .exponential = true,
     .pick = pick,
     .score = xoe_exponential_score,
     .sum = xoe_exponential_sum,

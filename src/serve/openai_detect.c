@@ -14,6 +14,7 @@ typedef struct ask_detect {
     size_t n;
     double threshold, fpr;
     bool spans, tokens, weights;
+    xoe_mark_test test;
     const char *key_ids[KEY_IDS_MAX];
     size_t n_key_ids;
     bool has_scheme;
@@ -62,6 +63,13 @@ static void parse_key_ids(xoe_fields *f, ask_detect *out)
     }
 }
 
+static void parse_test(xoe_fields *f, ask_detect *out)
+{
+    const char *name;
+    if (!xoe_field_choice(f, "test", "sum|gof|both", &name)) return;
+    out->test = *name == 's' ? XOE_TEST_SUM : *name == 'g' ? XOE_TEST_GOF : XOE_TEST_BOTH;
+}
+
 static xoe_err parse(xoe_arena *a, const char *body, size_t n, double default_fpr, ask_detect *out, xoe_error *e)
 {
     json_t *j;
@@ -78,6 +86,7 @@ static xoe_err parse(xoe_arena *a, const char *body, size_t n, double default_fp
     xoe_field_bool(&f, "spans", &out->spans);
     xoe_field_bool(&f, "tokens", &out->tokens);
     xoe_field_bool(&f, "weights", &out->weights);
+    parse_test(&f, out);
     parse_key_ids(&f, out);
     parse_scheme(a, &f, out);
     return f.rc;
@@ -93,7 +102,7 @@ void xoe_detect_handler(xoe_http_req *r, void *ud)
     ask_detect ask;
     xoe_text_verdict v = {0};
     xoe_err rc = parse(xoe_http_arena(r), body, n, s->config->fpr, &ask, &e);
-    xoe_text_detect_opts opts = {.fpr = ask.fpr, .spans = ask.spans, .tokens = ask.tokens, .weights = ask.weights,
+    xoe_text_detect_opts opts = {.fpr = ask.fpr, .spans = ask.spans, .tokens = ask.tokens, .weights = ask.weights, .test = ask.test,
         .key_ids = ask.n_key_ids ? ask.key_ids : NULL, .n_key_ids = ask.n_key_ids,
         .scheme = ask.has_scheme ? &ask.scheme : NULL};
     if (!rc) rc = xoe_app_detect(s->app, ask.model, ask.text, ask.n, &opts, &v, model, &e);
