@@ -1,9 +1,10 @@
 /* How well the check of meaning tells good rewrites from spoiled ones (tests/meaning/pairs.jsonl): share of
  * each that passes, by kind, on the half that the weights were fitted to (even ids) and on the half held
  * out (odd ids); each wrong decision with its reason; milliseconds a pair.
- * Usage: bench_meaning [-e EMBEDDER.gguf] [-m MODEL.gguf] [-p PAIRS.jsonl] [-f FEATURES.jsonl] [-q]
- * -f: write all evidence of each pair, for tools/fit_meaning.py; -q: no list of wrong decisions. */
+ * Usage: bench_meaning [-e EMBEDDER.gguf] [-m MODEL.gguf] [-p PAIRS.jsonl] [-f FEATURES.jsonl] [-r FIRST:END] [-q]
+ * -f: append the evidence of each pair, for tools/fit_meaning.py; -q: no list of wrong decisions; -r FIRST:END: only these lines. */
 #include <jansson.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,7 @@ static void print_features(FILE *f, int id, bool good, const char *kind, const x
     for (int i = 0; i < XOE_MEANING_N_FEATURES; i++)
         if (!isnan(m->features[i])) fprintf(f, ", \"%s\": %.6g", xoe_meaning_feature_names[i], m->features[i]);
     fprintf(f, "}\n");
+    fflush(f);
 }
 
 static void one_pair(const xoe_meaning_opts *o, const char *line, FILE *features, bool quiet)
@@ -71,7 +73,7 @@ static void one_pair(const xoe_meaning_opts *o, const char *line, FILE *features
     json_t *j = json_loads(line, 0, &je);
     if (!j || json_unpack(j, "{s:i, s:b, s:s, s:s, s:s}", "id", &id, "good", &good, "kind", &kind, "source", &source, "rewrite", &rewrite))
         die("a line of the pairs", line);
-    if (xoe_meaning_check(o, source, strlen(source), rewrite, strlen(rewrite), features != NULL, &m, &e) != XOE_OK) die("check", e.msg);
+    if (xoe_meaning_check(o, source, strlen(source), rewrite, strlen(rewrite), &m, &e) != XOE_OK) die("check", e.msg);
     bool passed = !*m.reason;
     struct tally *t = tally_of(kind);
     t->n[id & 1]++;
@@ -114,23 +116,27 @@ int main(int argc, char **argv)
 {
     const char *pairs = XOE_SOURCE_DIR "/tests/meaning/pairs.jsonl", *embedder = NULL, *model = NULL, *features = NULL;
     bool quiet = false;
-    for (int c; (c = getopt(argc, argv, "e:m:p:f:q")) != -1;)
+    int first = 0, end = INT_MAX;
+    for (int c; (c = getopt(argc, argv, "e:m:p:f:r:q")) != -1;)
         switch (c) {
         case 'e': embedder = optarg; break;
         case 'm': model = optarg; break;
         case 'p': pairs = optarg; break;
         case 'f': features = optarg; break;
+        case 'r':
+            if (sscanf(optarg, "%d:%d", &first, &end) != 2) die(optarg, "is not FIRST:END");
+            break;
         case 'q': quiet = true; break;
         default: return 2;
         }
-    FILE *in = fopen(pairs, "r"), *out = features ? fopen(features, "w") : NULL;
+    FILE *in = fopen(pairs, "r"), *out = features ? fopen(features, "a") : NULL;
     if (!in) die(pairs, "cannot read");
     if (features && !out) die(features, "cannot write");
-    xoe_meaning_opts o = {open_engine(embedder, true), open_engine(model, false), XOE_PRIORITY_BATCH};
+    xoe_meaning_opts o = {open_engine(embedder, true), open_engine(model, false), XOE_PRIORITY_BATCH, 0};
     char *line = NULL;
     size_t cap = 0;
-    while (getline(&line, &cap, in) > 0)
-        one_pair(&o, line, out, quiet);
+    for (int i = 0; i < end && getline(&line, &cap, in) > 0; i++)
+        if (i >= first) one_pair(&o, line, out, quiet);
     if (n_pairs) print_tallies(o.model ? o.embedder ? "words+cosine+model" : "words+model" : o.embedder ? "words+cosine" : "words");
     free(line);
     fclose(in);

@@ -76,6 +76,8 @@ typedef struct xoe_logit_bias {
     float bias;
 } xoe_logit_bias;
 
+#define XOE_AVOID_GAP (-1)
+
 /* Defaults are what XOE_SAMPLING_INIT says (OpenAI's). */
 typedef struct xoe_sampling {
     float temperature; /* 0: the most likely token */
@@ -100,7 +102,7 @@ typedef struct xoe_sampling {
     const int32_t *preserved_tokens; /* control tokens that belong to the text (tool calls) */
     size_t n_preserved_tokens;
     /* Pressure against copying: a token that would complete `avoid_width` tokens in a row of this text has its
-     * logit lowered by avoid_strength. */
+     * logit lowered by avoid_strength. XOE_AVOID_GAP stands for a place that may be copied. */
     const int32_t *avoid; /* [n_avoid] */
     size_t n_avoid;
     int avoid_width;      /* at least 2 where avoid is set */

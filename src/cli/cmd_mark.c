@@ -43,18 +43,36 @@ static void on_chunk(const xoe_chunk_report *r, const char *text, size_t n, void
             p->n_chunks, outcome_word(r->outcome), *r->reason ? ": " : "", r->reason, r->ms / 1000);
 }
 
+/* A figure in a cell, or "-" where there is none. */
+static const char *cell(char out[16], int digits, double x)
+{
+    if (isnan(x)) return "-";
+    snprintf(out, 16, "%.*f", digits, x);
+    return out;
+}
+
 static void print_report(const xoe_rephrase_result *r)
 {
-    fprintf(stderr, "\n%4s  %-14s  %-10s %6s  %6s  %6s  %5s  %6s  %s\n", "part", "bytes", "outcome", "cosine", "length",
-            "log10p", "tries", "s", "reason");
+    const char *method = "";
+    fprintf(stderr, "\n%4s  %-14s  %-10s %7s  %6s  %6s  %6s  %6s  %6s  %5s  %6s  %s\n", "part", "bytes", "outcome", "meaning", "cosine", "copied", "length",
+            "perpl.", "log10p", "tries", "s", "reason");
     for (size_t i = 0; i < r->n_chunks; i++) {
         const xoe_chunk_report *c = &r->chunks[i];
-        char range[48], cosine[16] = "-";
+        char range[48], f[5][16];
+        bool written = c->outcome == XOE_CHUNK_REWRITTEN;
         snprintf(range, sizeof range, "%zu-%zu", c->source_first, c->source_end);
-        if (!isnan(c->similarity)) snprintf(cosine, sizeof cosine, "%.3f", c->similarity);
-        fprintf(stderr, "%4zu  %-14s  %-10s %6s  %6.2f  %6.1f  %5d  %6.1f  %s\n", i + 1, range, outcome_word(c->outcome),
-                cosine, c->length_ratio, c->log10_p, c->tries, c->ms / 1000, c->reason);
+        fprintf(stderr, "%4zu  %-14s  %-10s %7s  %6s  %6s  %6.2f  %6s  %6s  %5d  %6.1f  %s\n", i + 1, range, outcome_word(c->outcome),
+                cell(f[0], 2, c->meaning), cell(f[1], 3, c->similarity), cell(f[2], 2, c->copied), c->length_ratio,
+                cell(f[3], 2, xoe_chunk_perplexity_change(c)), cell(f[4], 1, written ? c->log10_p : NAN), c->tries, c->ms / 1000, c->reason);
+        if (*c->method) method = c->method;
     }
+    if (*method)
+        fprintf(stderr, "meaning: log-odds over the threshold, by %s; perpl.: perplexity of the rewrite over that of the source\n", method);
+}
+
+static json_t *real_or_null(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
 }
 
 static json_t *report_json(const xoe_rephrase_result *r)
@@ -62,13 +80,16 @@ static json_t *report_json(const xoe_rephrase_result *r)
     json_t *all = json_array();
     for (size_t i = 0; i < r->n_chunks; i++) {
         const xoe_chunk_report *c = &r->chunks[i];
-        json_array_append_new(
-            all, json_pack("{s:[I,I], s:[I,I], s:s, s:s, s:o, s:f, s:f, s:i, s:f}", "source",
-                           (json_int_t)c->source_first, (json_int_t)c->source_end, "result",
-                           (json_int_t)c->out_first, (json_int_t)c->out_end, "outcome", outcome_word(c->outcome),
-                           "reason", c->reason, "similarity",
-                           isnan(c->similarity) ? json_null() : json_real(c->similarity), "length_ratio",
-                           c->length_ratio, "log10_p", c->log10_p, "tries", c->tries, "ms", c->ms));
+        json_t *j = json_pack("{s:[I,I], s:[I,I], s:s, s:s, s:s, s:f, s:f, s:i, s:f, s:f}", "source", (json_int_t)c->source_first,
+                              (json_int_t)c->source_end, "result", (json_int_t)c->out_first, (json_int_t)c->out_end, "outcome",
+                              outcome_word(c->outcome), "reason", c->reason, "method", c->method, "length_ratio", c->length_ratio, "log10_p",
+                              c->log10_p, "tries", c->tries, "ms", c->ms, "check_ms", c->check_ms);
+        json_object_set_new(j, "meaning_score", real_or_null(c->meaning));
+        json_object_set_new(j, "similarity", real_or_null(c->similarity));
+        json_object_set_new(j, "copied", real_or_null(c->copied));
+        json_object_set_new(j, "quality", real_or_null(c->quality));
+        json_object_set_new(j, "perplexity_change", real_or_null(xoe_chunk_perplexity_change(c)));
+        json_array_append_new(all, j);
     }
     return all;
 }
@@ -118,7 +139,7 @@ int cmd_mark(const cli_command *cmd, int argc, char **argv)
     bool report = false;
     const cli_option own[] = {
         {"key", "ID", "key to mark with (default: the active one)", &key, NULL},
-        {"report", NULL, "a table of the parts on standard error", NULL, &report},
+        {"report", NULL, "a table of the parts on standard error; with --json their perplexity too", NULL, &report},
         {"temperature", "X", "of the paraphraser; higher carries more of the mark [1.0]", &temperature, NULL},
         {"seed", "N", "makes a run repeatable", &seed, NULL},
     };
@@ -138,6 +159,7 @@ int cmd_mark(const cli_command *cmd, int argc, char **argv)
         (rc = cli_read_text(cmd, &a, &text)) != CLI_GO_ON)
         goto out;
     rc = CLI_FAILED;
+    req.measure = report;
     cli_request_id("mark", id);
     req.text = text.data;
     req.n = p.source_bytes = text.len;

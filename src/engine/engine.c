@@ -264,7 +264,7 @@ static xoe_err check_sampling(const xoe_engine *en, const xoe_sampling *s, xoe_e
         if (s->logit_bias[i].id < 0 || s->logit_bias[i].id >= en->n_vocab)
             return xoe_error_param(e, XOE_EINVAL, "logit_bias", "token %d is outside the vocabulary (0 to %d)", s->logit_bias[i].id, en->n_vocab - 1);
     for (size_t i = 0; i < s->n_avoid; i++)
-        if (s->avoid[i] < 0 || s->avoid[i] >= en->n_vocab) return xoe_error_set(e, XOE_EINVAL, "a token to avoid is outside the vocabulary");
+        if (s->avoid[i] < XOE_AVOID_GAP || s->avoid[i] >= en->n_vocab) return xoe_error_set(e, XOE_EINVAL, "a token to avoid is outside the vocabulary");
     return XOE_OK;
 }
 

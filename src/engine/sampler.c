@@ -150,7 +150,7 @@ static void push_off(const xoe_sampler *p, float *logits, const int32_t *answer,
     if (p->s.avoid_strength == 0 || n_answer < before) return;
     const int32_t *last = answer + n_answer - before;
     for (size_t i = before; i < n; i++) {
-        if (memcmp(p->avoid + i - before, last, before * sizeof *last) != 0) continue;
+        if (p->avoid[i] == XOE_AVOID_GAP || memcmp(p->avoid + i - before, last, before * sizeof *last) != 0) continue;
         bool seen = false;
         for (size_t k = before; k < i && !seen; k++)
             seen = p->avoid[k] == p->avoid[i] && !memcmp(p->avoid + k - before, last, before * sizeof *last);

@@ -11,6 +11,7 @@ typedef struct xoe_marking_request {
     const char *key_id;        /* NULL: active */
     float temperature, top_p;  /* 0: the rephraser's defaults */
     bool has_seed; uint64_t seed;
+    bool measure;              /* perplexity of the chunks too, see flow/rephrase.h */
     xoe_priority priority;
     int64_t deadline_mono_ms;
     /* Progress, chunk by chunk, on the rephraser's thread; NULL: none. */

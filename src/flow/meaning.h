@@ -29,11 +29,12 @@ typedef struct xoe_meaning_opts {
     xoe_engine *embedder; /* NULL: no cosine */
     xoe_engine *model;    /* a chat model, unmarked; NULL: none is asked */
     xoe_priority priority;
+    int64_t deadline_mono_ms; /* 0: none */
 } xoe_meaning_opts;
 
 typedef enum xoe_meaning_feature {
     XOE_MEANING_TURNED, XOE_MEANING_INTRUDED, XOE_MEANING_NEGATIONS, XOE_MEANING_NEGATED, XOE_MEANING_DEGREES, XOE_MEANING_ADDED,
-    XOE_MEANING_LOST, XOE_MEANING_COSINE, XOE_MEANING_N_FEATURES
+    XOE_MEANING_LOST, XOE_MEANING_COSINE, XOE_MEANING_ASK_MEANING, XOE_MEANING_ASK_FACTS, XOE_MEANING_N_FEATURES
 } xoe_meaning_feature;
 
 typedef struct xoe_meaning {
@@ -48,7 +49,7 @@ typedef struct xoe_meaning {
 extern const char *const xoe_meaning_feature_names[XOE_MEANING_N_FEATURES];
 
 /* Errors: the engines'. */
-xoe_err xoe_meaning_check(const xoe_meaning_opts *o, const char *source, size_t n_source, const char *rewrite, size_t n_rewrite, bool all,
+xoe_err xoe_meaning_check(const xoe_meaning_opts *o, const char *source, size_t n_source, const char *rewrite, size_t n_rewrite,
                           xoe_meaning *out, xoe_error *e);
 
 #endif

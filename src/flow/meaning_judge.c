@@ -9,16 +9,19 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "flow/meaning_model.h"
 
-const char *const xoe_meaning_feature_names[XOE_MEANING_N_FEATURES] = {"turned", "intruded", "negations", "negated", "degrees", "added", "lost", "cosine"};
+const char *const xoe_meaning_feature_names[XOE_MEANING_N_FEATURES] = {"turned", "intruded", "negations", "negated", "degrees", "added", "lost", "cosine", "ask_meaning", "ask_facts"};
 
 /* score = bias + Σ weight·feature; the bias contains the threshold, so that 0 is where it lies. */
 struct weights {
     double bias, w[XOE_MEANING_N_FEATURES];
 };
 
-static const struct weights of_words = {2.5, {-2, -0.5, -1, -1, -0.3, -1, -1, 0}};
-static const struct weights of_words_cosine = {-1, {-2, -0.5, -1, -1, -0.3, -1, -1, 4}};
+static const struct weights tables[2][2] = {
+    {{2.5, {-2, -0.5, -1, -1, -0.3, -1, -1}}, {-1, {-2, -0.5, -1, -1, -0.3, -1, -1, 4}}},
+    {{2.5, {-2, -0.5, -1, -1, -0.3, -1, -1, 0, 1, 1}}, {-1, {-2, -0.5, -1, -1, -0.3, -1, -1, 4, 1, 1}}},
+};
 
 static xoe_err cosine(xoe_engine *embedder, const char *a, size_t n_a, const char *b, size_t n_b, xoe_priority priority, double *out, xoe_error *e)
 {
@@ -70,32 +73,40 @@ static const char *plainest(const double *f)
     return "the meaning is too far";
 }
 
-xoe_err xoe_meaning_check(const xoe_meaning_opts *o, const char *source, size_t n, const char *rewrite, size_t m, bool all, xoe_meaning *out, xoe_error *e)
+static void words_into(const xoe_meaning_words_report *r, double *f)
 {
+    f[XOE_MEANING_TURNED] = r->turned;
+    f[XOE_MEANING_INTRUDED] = r->intruded;
+    f[XOE_MEANING_NEGATIONS] = r->negations;
+    f[XOE_MEANING_NEGATED] = r->negated;
+    f[XOE_MEANING_DEGREES] = r->degrees;
+    f[XOE_MEANING_ADDED] = r->added;
+    f[XOE_MEANING_LOST] = r->lost;
+}
+
+xoe_err xoe_meaning_check(const xoe_meaning_opts *o, const char *source, size_t n, const char *rewrite, size_t m, xoe_meaning *out, xoe_error *e)
+{
+    static const char *const methods[2][2] = {{"words", "words+cosine"}, {"words+model", "words+cosine+model"}};
     int64_t t0 = xoe_clock_mono_ns();
     xoe_meaning_words_report r;
     xoe_err rc = XOE_OK;
-    *out = (xoe_meaning){.reason = "", .method = o->embedder ? "words+cosine" : "words", .similarity = NAN, .score = NAN};
+    bool by_cosine = o->embedder, by_model = o->model;
+    *out = (xoe_meaning){.method = methods[by_model][by_cosine], .similarity = NAN, .score = NAN};
     double *f = out->features;
     for (int i = 0; i < XOE_MEANING_N_FEATURES; i++)
         f[i] = NAN;
     xoe_meaning_words(source, n, rewrite, m, &r);
-    f[XOE_MEANING_TURNED] = r.turned;
-    f[XOE_MEANING_INTRUDED] = r.intruded;
-    f[XOE_MEANING_NEGATIONS] = r.negations;
-    f[XOE_MEANING_NEGATED] = r.negated;
-    f[XOE_MEANING_DEGREES] = r.degrees;
-    f[XOE_MEANING_ADDED] = r.added;
-    f[XOE_MEANING_LOST] = r.lost;
+    words_into(&r, f);
     out->reason = r.veto;
-    if (o->embedder && (all || !*r.veto)) {
-        rc = cosine(o->embedder, source, n, rewrite, m, o->priority, &f[XOE_MEANING_COSINE], e);
-        out->similarity = f[XOE_MEANING_COSINE];
-    }
-    if (rc == XOE_OK && !*r.veto) {
-        out->score = score(o->embedder ? &of_words_cosine : &of_words, f);
-        if (out->score < 0) out->reason = plainest(f);
-    }
+    if (*r.veto) goto out;
+    if (by_cosine) rc = cosine(o->embedder, source, n, rewrite, m, o->priority, &f[XOE_MEANING_COSINE], e);
+    out->similarity = f[XOE_MEANING_COSINE];
+    for (int q = 0; q < XOE_N_QUESTIONS && rc == XOE_OK && by_model; q++)
+        rc = xoe_meaning_ask(o->model, (xoe_question)q, source, n, rewrite, m, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_ASK_MEANING + q], e);
+    if (rc != XOE_OK) goto out;
+    out->score = score(&tables[by_model][by_cosine], f);
+    if (out->score < 0) out->reason = plainest(f);
+out:
     out->ms = (double)(xoe_clock_mono_ns() - t0) * 1e-6;
     return rc;
 }

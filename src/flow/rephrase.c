@@ -65,7 +65,8 @@ static xoe_err note_chunk(xoe_rephraser *r, const xoe_chunk_report *c)
 static xoe_err do_piece(xoe_rephraser *r, const char *piece, size_t at, xoe_piece p)
 {
     xoe_chunk_report c = {.source_first = at, .source_end = at + p.n, .out_first = r->out.len, .outcome = XOE_CHUNK_KEPT_PROTECTED, .reason = "",
-                          .similarity = NAN, .length_ratio = 1};
+                          .method = "", .meaning = NAN, .similarity = NAN, .length_ratio = 1, .copied = NAN, .quality = NAN, .source_nll = NAN,
+                          .rewrite_nll = NAN};
     xoe_err rc = XOE_OK;
     if (p.prose)
         rc = xoe_rephrase_chunk(&r->opts, piece, p.n, r->n_prose++, &r->out, &c, &r->usage, &r->error);
@@ -188,6 +189,11 @@ void xoe_rephraser_close(xoe_rephraser *r)
     pthread_cond_destroy(&r->more);
     pthread_mutex_destroy(&r->lock);
     xoe_free(r);
+}
+
+double xoe_chunk_perplexity_change(const xoe_chunk_report *c)
+{
+    return exp(c->rewrite_nll - c->source_nll);
 }
 
 void xoe_rephrase_result_clear(xoe_rephrase_result *r)

@@ -15,8 +15,10 @@ typedef struct xoe_rephrase_opts {
     uint64_t seed;
     float temperature;      /* 0: 1.0 */
     float top_p;            /* 0: 0.95 */
-    int max_tries;          /* a chunk; 0: 2 */
+    int max_tries;          /* a chunk; 0: 3 */
     int chunk_tokens;       /* aim; 0: 80 */
+    float avoid_strength;   /* pressure against copying the source, in logits; 0: 1.0; negative: none */
+    bool measure;           /* perplexity of source and rewrite, for the report: two more passes over a chunk */
     xoe_priority priority;
     int64_t deadline_mono_ms;
     bool (*canceled)(void *ud); /* polled; NULL: never */
@@ -32,10 +34,15 @@ typedef struct xoe_chunk_report {
     size_t source_first, source_end, out_first, out_end; /* bytes in the source, in the result */
     xoe_chunk_outcome outcome;
     const char *reason;      /* static: why the last try was refused; "" when rewritten */
+    const char *method;      /* static: the evidence of the meaning check, see flow/meaning.h; "" where none was made */
+    double meaning;          /* its score: log-odds over the threshold; NaN: refused before, or not made */
     double similarity;       /* cosine; NaN: no embedder */
     double length_ratio, log10_p;
+    double copied;           /* share of the source's word trigrams in the rewrite; NaN: kept */
+    double quality;          /* mean log-likelihood of a token of the rewrite under the unmarked paraphraser; NaN: kept */
+    double source_nll, rewrite_nll; /* nats a token, without the prompt, by the same model; NaN: not measured, or kept */
     int tries;
-    double ms;
+    double ms, check_ms;     /* check_ms: of ms, in the meaning check */
 } xoe_chunk_report;
 
 typedef struct xoe_rephrase_result {
@@ -44,6 +51,9 @@ typedef struct xoe_rephrase_result {
     int n_prompt_tokens, n_predicted_tokens;
     double ms;
 } xoe_rephrase_result;
+
+/* Perplexity of the rewrite over that of the source; NaN: not measured. */
+double xoe_chunk_perplexity_change(const xoe_chunk_report *c);
 
 typedef struct xoe_rephraser xoe_rephraser;
 /* Pipelined: feed pieces of the source as they come; groups that are complete are rephrased on the

@@ -1,7 +1,9 @@
-/* A chunk is given to the paraphraser with an instruction; its answer carries the mark. A try must pass the
- * meaning check. One that passes but mostly copies its source carries little of the mark, so a second one
- * is made and the better kept: among good tries the one whose tokens score best under the key (a choice
- * that only the text written here makes, so the detector's null is untouched).
+/* A chunk is given to the paraphraser with an instruction; its answer carries the mark. What would go on
+ * copying the source is pressed down in sampling, but for numbers, names and quotations, which must be
+ * copied. A try must pass the meaning check; one that does not is followed by another, which is told what
+ * went wrong. One that passes but mostly copies its source carries little of the mark, so another one is
+ * made and the best kept: by the mark that its tokens carry under the key (a choice that only the text
+ * written here makes, so the detector's null is untouched) and by its likelihood under the unmarked model.
  * Thread: the rephraser's own; a try's tokens come from the engine's thread through a small mailbox. */
 #include "flow/rephrase_chunk.h"
 
@@ -18,8 +20,11 @@
 #include "base/text.h"
 #include "engine/chat.h"
 #include "flow/meaning.h"
+#include "flow/meaning_model.h"
 
 #define COPIED_MAX 0.6
+#define AVOID_STRENGTH 1.0f
+enum { AVOID_WIDTH = 4, MARK_ENOUGH = 4 /* −log10 p */, MAX_TRIES = 3 };
 
 static const char instruction[] =
     "You rephrase text. Say the same in other words and with another sentence structure. Keep every fact, number, unit, name, negation and "
@@ -29,8 +34,8 @@ struct try {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
     xoe_buf text;
-    int32_t *tokens;
-    size_t n_tokens, cap;
+    size_t n_tokens;
+    double log_likelihood; /* of the tokens, under the model without mark, temperature and truncation */
     bool done;
     xoe_finish finish;
     int n_prompt, n_predicted;
@@ -43,7 +48,8 @@ static void on_event(const xoe_event *ev, void *ud)
     pthread_mutex_lock(&t->lock);
     if (ev->kind == XOE_EVENT_TOKEN) {
         xoe_buf_add(&t->text, ev->bytes, ev->n_bytes);
-        if (t->n_tokens < t->cap) t->tokens[t->n_tokens++] = ev->token;
+        t->n_tokens++;
+        t->log_likelihood += (double)ev->logprob;
     } else if (ev->kind == XOE_EVENT_DONE) {
         t->done = true;
         t->finish = ev->finish;
@@ -55,12 +61,37 @@ static void on_event(const xoe_event *ev, void *ud)
     pthread_mutex_unlock(&t->lock);
 }
 
-static xoe_err render(const xoe_engine *en, const char *source, size_t n, int32_t **tokens, size_t *n_tokens, xoe_error *e)
+/* What to tell the next try, by the reason of the last one. */
+static const char *hint(const char *reason)
+{
+    static const struct {
+        const char *part, *hint;
+    } hints[] = {
+        {"number", " Keep all its numbers exactly."},
+        {"unit", " Keep all its numbers and units exactly."},
+        {"name", " Keep all its names exactly, and add none."},
+        {"negation", " Keep each \"not\", \"no\" and \"never\"."},
+        {"opposite", " Do not turn anything into its opposite."},
+        {"quotation", " Keep what stands in quotation marks word by word."},
+        {"code", " Keep what stands in backticks as it is."},
+        {"address", " Keep addresses as they are."},
+        {"language", " Keep its language."},
+        {"too long", " Keep about its length."},
+        {"too short", " Keep about its length, and leave nothing out."},
+        {"layout", " Write it as one paragraph."},
+        {"meaning", " Stay close to its meaning: who does what to whom, when and why."},
+    };
+    for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
+        if (strstr(reason, hints[i].part)) return hints[i].hint;
+    return "";
+}
+
+static xoe_err render(const xoe_engine *en, const char *source, size_t n, const char *last_reason, int32_t **tokens, size_t *n_tokens, xoe_error *e)
 {
     xoe_chat *chat = NULL;
     size_t len;
     json_t *m = json_pack("[{s:s, s:s}, {s:s, s:o}]", "role", "system", "content", instruction, "role", "user", "content",
-                          json_sprintf("Rephrase this text:\n\n%.*s", (int)n, source));
+                          json_sprintf("Rephrase this text.%s\n\n%.*s", hint(last_reason), (int)n, source));
     char *text = m ? json_dumps(m, JSON_COMPACT) : NULL;
     xoe_chat_inputs in = {.messages_json = text};
     xoe_err rc = text ? xoe_chat_render(&chat, en, &in, e) : xoe_error_set(e, XOE_ENOMEM, "no memory for a prompt");
@@ -72,6 +103,28 @@ static xoe_err render(const xoe_engine *en, const char *source, size_t n, int32_
     free(text);
     json_decref(m);
     return rc;
+}
+
+/* The source's tokens, with gaps where copying is right: numbers, words with a capital, quotations, code.
+ * Returns NULL without memory. */
+static int32_t *to_avoid(const xoe_engine *en, const int32_t *tokens, size_t n)
+{
+    int32_t *out = xoe_malloc(n * sizeof *out);
+    bool gap = false, quoted = false;
+    for (size_t i = 0; out && i < n; i++) {
+        char s[64];
+        size_t len = xoe_engine_token_bytes(en, tokens[i], false, s, sizeof s), at = 0;
+        if (len > sizeof s) len = sizeof s;
+        bool begins = len == 0 || !isalnum((unsigned char)s[0]); /* a word begins, or none is here */
+        while (at + 1 < len && !isalnum((unsigned char)s[at]) && (unsigned char)s[at] < 0x80)
+            at++;
+        bool strong = len > at && (isdigit((unsigned char)s[at]) || isupper((unsigned char)s[at]));
+        gap = strong || (gap && !begins);
+        for (size_t k = 0; k < len; k++)
+            if (s[k] == '"' || s[k] == '`') quoted = !quoted;
+        out[i] = gap || quoted ? XOE_AVOID_GAP : tokens[i];
+    }
+    return out;
 }
 
 /* Wait for the answer; passes a cancellation on. */
@@ -97,10 +150,12 @@ static void wait_done(const xoe_rephrase_opts *o, struct try *t, xoe_job *job)
     pthread_mutex_unlock(&t->lock);
 }
 
-static xoe_err generate(const xoe_rephrase_opts *o, const int32_t *prompt, size_t n_prompt, size_t n_source_tokens, uint64_t seed, struct try *t, xoe_error *e)
+/* avoid: [n_source], as to_avoid makes it. */
+static xoe_err generate(const xoe_rephrase_opts *o, const int32_t *prompt, size_t n_prompt, const int32_t *avoid, size_t n_source, uint64_t seed,
+                        struct try *t, xoe_error *e)
 {
     xoe_job *job;
-    xoe_gen_request r = {.size = sizeof r, .prompt = prompt, .n_prompt = n_prompt, .sampling = XOE_SAMPLING_INIT, .n_probs = -1,
+    xoe_gen_request r = {.size = sizeof r, .prompt = prompt, .n_prompt = n_prompt, .sampling = XOE_SAMPLING_INIT, .n_probs = 0,
                          .mark = &o->key.params, .mark_key = o->key.bytes, .mark_shift = o->shift, .priority = o->priority,
                          .deadline_mono_ms = o->deadline_mono_ms, .on_event = on_event, .ud = t};
     r.sampling.temperature = o->temperature > 0 ? o->temperature : 1.0f;
@@ -108,10 +163,11 @@ static xoe_err generate(const xoe_rephrase_opts *o, const int32_t *prompt, size_
     r.sampling.has_seed = true;
     r.sampling.seed = seed;
     r.reuse_prefix = true; /* the instruction is the same for every chunk */
-    r.max_tokens = (int)(n_source_tokens * 2 + 40);
-    t->cap = (size_t)r.max_tokens;
-    t->tokens = xoe_malloc(t->cap * sizeof *t->tokens);
-    if (!t->tokens) return xoe_error_set(e, XOE_ENOMEM, "no memory to rephrase");
+    r.sampling.avoid = avoid;
+    r.sampling.n_avoid = n_source;
+    r.sampling.avoid_width = AVOID_WIDTH;
+    r.sampling.avoid_strength = o->avoid_strength < 0 ? 0 : o->avoid_strength > 0 ? o->avoid_strength : AVOID_STRENGTH;
+    r.max_tokens = (int)(n_source * 2 + 40);
     xoe_err rc;
     while ((rc = xoe_engine_generate(o->paraphraser, &r, &job, e)) == XOE_EBUSY) { /* the queue is full: wait, we are in no hurry */
         struct timespec pause = {0, 50 * 1000000};
@@ -170,23 +226,81 @@ static double strength(const xoe_rephrase_opts *o, const char *s, size_t n)
     return log10_p;
 }
 
-/* "" when the rewrite is good. */
-static xoe_err judge(const xoe_rephrase_opts *o, const char *source, size_t n, const struct try *t, const char *s, size_t m, double *similarity,
-                     const char **why, xoe_error *e)
+/* v->reason is "" when the rewrite is good. */
+static xoe_err judge(const xoe_rephrase_opts *o, const char *source, size_t n, const struct try *t, const char *s, size_t m, xoe_meaning *v, xoe_error *e)
 {
-    *similarity = NAN;
+    *v = (xoe_meaning){.reason = "", .method = "", .similarity = NAN, .score = NAN};
     if (t->finish == XOE_FINISH_LENGTH)
-        *why = "the paraphraser did not end";
+        v->reason = "the paraphraser did not end";
     else if (memchr(s, '\n', m) && !memchr(source, '\n', n))
-        *why = "the rewrite has another layout";
+        v->reason = "the rewrite has another layout";
     else if (!xoe_utf8_valid(s, m))
-        *why = "the rewrite is not UTF-8";
-    if (**why) return XOE_OK;
-    xoe_meaning_opts mo = {.embedder = o->embedder, .priority = o->priority};
+        v->reason = "the rewrite is not UTF-8";
+    if (*v->reason) return XOE_OK;
+    xoe_meaning_opts mo = {.embedder = o->embedder, .model = o->paraphraser, .priority = o->priority, .deadline_mono_ms = o->deadline_mono_ms};
+    return xoe_meaning_check(&mo, source, n, s, m, v, e);
+}
+
+static void note_verdict(xoe_chunk_report *r, const xoe_meaning *v)
+{
+    r->reason = v->reason;
+    r->method = v->method;
+    r->meaning = v->score;
+    r->similarity = v->similarity;
+}
+
+/* What is kept among good tries: a nat a token more likely is worth as much as the mark at its full. */
+static double worth(double log10_p, double quality)
+{
+    return fmin(-log10_p, MARK_ENOUGH) / MARK_ENOUGH + quality;
+}
+
+/* The best so far, and the source with its tokens. */
+struct work {
+    const char *source;
+    size_t n;
+    int32_t *tokens, *avoid;
+    size_t n_tokens;
+    xoe_buf best;
+    double best_worth;
+};
+
+/* One try, into w->best when it is good and better. *enough: no other is needed. */
+static xoe_err try_once(const xoe_rephrase_opts *o, struct work *w, uint64_t seed, xoe_chunk_report *report, xoe_chunk_usage *usage, bool *enough, xoe_error *e)
+{
+    struct try t = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    int32_t *prompt = NULL;
+    size_t n_prompt = 0;
     xoe_meaning v;
-    xoe_err rc = xoe_meaning_check(&mo, source, n, s, m, false, &v, e);
-    *similarity = v.similarity;
-    *why = v.reason;
+    xoe_buf_init(&t.text, 1 << 20);
+    xoe_err rc = render(o->paraphraser, w->source, w->n, report->reason, &prompt, &n_prompt, e);
+    if (rc == XOE_OK) rc = generate(o, prompt, n_prompt, w->avoid, w->n_tokens, seed, &t, e);
+    report->tries++;
+    usage->n_prompt_tokens += t.n_prompt;
+    usage->n_predicted_tokens += t.n_predicted;
+    const char *s = xoe_buf_cstr(&t.text);
+    size_t m = t.text.len;
+    strip(&s, &m, w->source);
+    if (rc == XOE_OK) rc = judge(o, w->source, w->n, &t, s, m, &v, e);
+    if (rc != XOE_OK) goto out;
+    report->check_ms += v.ms;
+    if (*v.reason) {
+        if (w->best.len == 0) note_verdict(report, &v);
+        goto out;
+    }
+    double log10_p = strength(o, s, m), quality = t.n_tokens ? t.log_likelihood / (double)t.n_tokens : 0, copied = xoe_copied_share(w->source, w->n, s, m);
+    *enough = copied <= COPIED_MAX;
+    if (w->best.len && worth(log10_p, quality) <= w->best_worth) goto out;
+    w->best_worth = worth(log10_p, quality);
+    xoe_buf_reset(&w->best);
+    if (xoe_buf_add(&w->best, s, m)) rc = xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite");
+    note_verdict(report, &v);
+    report->log10_p = log10_p;
+    report->quality = quality;
+    report->copied = copied;
+out:
+    xoe_buf_free(&t.text);
+    xoe_tokens_free(prompt);
     return rc;
 }
 
@@ -194,62 +308,29 @@ xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_
                            xoe_chunk_usage *usage, xoe_error *e)
 {
     int64_t t0 = xoe_clock_mono_ns();
-    int32_t *prompt = NULL, *plain = NULL;
-    size_t n_prompt = 0, n_plain = 0;
-    xoe_buf best;
-    double best_strength = 1;
-    int most = o->max_tries > 0 ? o->max_tries : 2;
-    xoe_buf_init(&best, 1 << 20);
+    struct work w = {.source = source, .n = n};
+    int most = o->max_tries > 0 ? o->max_tries : MAX_TRIES;
+    bool enough = false;
+    xoe_buf_init(&w.best, 1 << 20);
     report->outcome = XOE_CHUNK_KEPT_MEANING;
-    report->reason = "";
-    report->similarity = NAN;
-    xoe_err rc = render(o->paraphraser, source, n, &prompt, &n_prompt, e);
-    if (rc == XOE_OK) rc = xoe_engine_tokenize(o->paraphraser, source, n, false, false, &plain, &n_plain, e);
-    for (int i = 0; i < most && rc == XOE_OK; i++) {
-        struct try t = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-        double similarity = NAN;
-        const char *why = "";
-        xoe_buf_init(&t.text, 1 << 20);
-        rc = generate(o, prompt, n_prompt, n_plain, o->seed + index * 16 + (uint64_t)i, &t, e);
-        report->tries++;
-        usage->n_prompt_tokens += t.n_prompt;
-        usage->n_predicted_tokens += t.n_predicted;
-        const char *s = xoe_buf_cstr(&t.text);
-        size_t m = t.text.len;
-        strip(&s, &m, source);
-        if (rc == XOE_OK) rc = judge(o, source, n, &t, s, m, &similarity, &why, e);
-        bool enough = false;
-        if (rc == XOE_OK && *why == 0) {
-            double log10_p = strength(o, s, m);
-            enough = xoe_copied_share(source, n, s, m) <= COPIED_MAX;
-            if (log10_p < best_strength) {
-                best_strength = log10_p;
-                xoe_buf_reset(&best);
-                if (xoe_buf_add(&best, s, m)) rc = xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite");
-                report->similarity = similarity;
-            }
-        } else if (best.len == 0) {
-            report->reason = why;
-            report->similarity = similarity;
-        }
-        xoe_buf_free(&t.text);
-        xoe_free(t.tokens);
-        if (enough) break;
-    }
-    if (rc == XOE_OK && best.len) {
+    xoe_err rc = xoe_engine_tokenize(o->paraphraser, source, n, false, false, &w.tokens, &w.n_tokens, e);
+    if (rc == XOE_OK && !(w.avoid = to_avoid(o->paraphraser, w.tokens, w.n_tokens))) rc = xoe_error_set(e, XOE_ENOMEM, "no memory to rephrase");
+    for (int i = 0; i < most && !enough && rc == XOE_OK; i++)
+        rc = try_once(o, &w, o->seed + index * 16 + (uint64_t)i, report, usage, &enough, e);
+    if (rc == XOE_OK && w.best.len) {
         report->outcome = XOE_CHUNK_REWRITTEN;
-        report->reason = "";
-        report->log10_p = best_strength;
-        xoe_buf_add(out, best.data, best.len);
-        report->length_ratio = (double)best.len / (double)n;
+        xoe_buf_add(out, w.best.data, w.best.len);
+        report->length_ratio = (double)w.best.len / (double)n;
+        if (o->measure) rc = xoe_text_nll(o->paraphraser, source, n, o->priority, &report->source_nll, e);
+        if (o->measure && rc == XOE_OK) rc = xoe_text_nll(o->paraphraser, w.best.data, w.best.len, o->priority, &report->rewrite_nll, e);
     } else if (rc == XOE_OK) {
         xoe_buf_add(out, source, n);
         report->length_ratio = 1;
     }
     if (rc == XOE_OK && out->failed) rc = xoe_error_set(e, XOE_ENOMEM, "no memory for the rewritten text");
     report->ms = (double)(xoe_clock_mono_ns() - t0) * 1e-6;
-    xoe_buf_free(&best);
-    xoe_tokens_free(prompt);
-    xoe_tokens_free(plain);
+    xoe_buf_free(&w.best);
+    xoe_free(w.avoid);
+    xoe_tokens_free(w.tokens);
     return rc;
 }

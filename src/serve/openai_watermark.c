@@ -35,6 +35,7 @@ static xoe_err parse(xoe_arena *a, const char *body, size_t n, ask_watermark *ou
     xoe_field_text(&f, "key_id", XOE_KEY_ID_MAX - 1, &out->mark.key_id, NULL);
     xoe_field_text(&f, "scheme", 32, &out->mark.scheme, NULL);
     xoe_field_bool(&f, "async", &out->mark.async);
+    xoe_field_bool(&f, "report", &out->req.measure);
     if (xoe_field_num(&f, "temperature", 0.1, 2, &d)) out->req.temperature = (float)d;
     if (xoe_field_num(&f, "top_p", 0.01, 1, &d)) out->req.top_p = (float)d;
     if (xoe_field_int(&f, "seed", INT64_MIN, INT64_MAX, &i)) {

@@ -221,7 +221,7 @@ static void test_avoids_copying(void **state)
 {
     (void)state;
     float x[8] = {0, 3, 2.9f, 2.8f, 0, 0, 0, 0}, work[8];
-    const int32_t source[] = {5, 6, 1, 4, 5, 6, 1, 5, 6, 2};
+    const int32_t source[] = {5, 6, 1, 4, 5, 6, 1, 5, 6, 2, 5, 6, XOE_AVOID_GAP, 4, 6};
     xoe_sampling s = plain();
     s.temperature = 0;
     s.avoid = source;

@@ -104,14 +104,14 @@ static void test_judge_on_words(void **s)
     const xoe_meaning_opts o = {.embedder = NULL};
     const char *a = "Prices rose in May and nobody complained.";
     xoe_meaning m;
-    assert_int_equal(xoe_meaning_check(&o, a, strlen(a), "In May prices rose, and nobody complained.", 42, false, &m, NULL), XOE_OK);
+    assert_int_equal(xoe_meaning_check(&o, a, strlen(a), "In May prices rose, and nobody complained.", 42, &m, NULL), XOE_OK);
     assert_string_equal(m.reason, "");
     assert_string_equal(m.method, "words");
     assert_true(m.score > 0 && isnan(m.similarity));
-    assert_int_equal(xoe_meaning_check(&o, a, strlen(a), "In May prices fell, and everybody complained.", 45, false, &m, NULL), XOE_OK);
+    assert_int_equal(xoe_meaning_check(&o, a, strlen(a), "In May prices fell, and everybody complained.", 45, &m, NULL), XOE_OK);
     assert_string_equal(m.reason, "a word was turned into its opposite");
     assert_true(m.score < 0);
-    assert_int_equal(xoe_meaning_check(&o, a, strlen(a), "In June prices rose, and nobody complained.", 43, false, &m, NULL), XOE_OK);
+    assert_int_equal(xoe_meaning_check(&o, a, strlen(a), "In June prices rose, and nobody complained.", 43, &m, NULL), XOE_OK);
     assert_string_equal(m.reason, "a name is missing");
     assert_true(isnan(m.score));
 }

@@ -1,0 +1,24 @@
+/* What a chat model, unmarked, has to say about a rewrite: answers to yes-or-no questions as log-odds, and
+ * likelihoods. Blocking; thread: safe. */
+#ifndef XOE_FLOW_MEANING_MODEL_H
+#define XOE_FLOW_MEANING_MODEL_H
+
+#include "xoe/engine.h"
+
+typedef enum xoe_question {
+    XOE_ASK_SAME_MEANING, /* who does what to whom, numbers, direction, time, place; with examples */
+    XOE_ASK_SAME_FACTS,   /* the bare question */
+    XOE_N_QUESTIONS
+} xoe_question;
+
+/* *log_odds: ln P(Yes) − ln P(No) of the answer's first token. The instruction and the examples are the same
+ * each time and stay in the engine's cache. deadline_mono_ms: 0: none.
+ * Errors: XOE_EDEADLINE, XOE_EUNSUPPORTED (no chat template), the engine's. */
+xoe_err xoe_meaning_ask(xoe_engine *model, xoe_question q, const char *source, size_t n_source, const char *rewrite, size_t n_rewrite,
+                        xoe_priority priority, int64_t deadline_mono_ms, double *log_odds, xoe_error *e);
+
+/* *nll: mean negative log-likelihood of a token of the text, nats, with nothing before it but a line end.
+ * NaN for a text of less than two tokens; long texts by their beginning. Errors: the engine's. */
+xoe_err xoe_text_nll(xoe_engine *model, const char *text, size_t n, xoe_priority priority, double *nll, xoe_error *e);
+
+#endif
