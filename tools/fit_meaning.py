@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Fit the weights of the meaning check (src/flow/meaning_judge.c) to what bench_meaning -f wrote.
 
-usage: fit_meaning.py FEATURES.jsonl [accept]
+usage: fit_meaning.py FEATURES.jsonl [spoiled]
 
 Logistic regression (Newton's method, ridge penalty) on the pairs with even ids that the words did not refuse,
-one for each set of evidence. The bias is moved so that 0 is the threshold: the one at which the share `accept`
-(default 0.90) of the good pairs of that half passes. Prints the rows for the table `tables` and, for both
+one for each set of evidence. A weight whose sign would make damage count in favour (an accident of how the
+pairs were made) is set to 0. The bias is moved so that 0 is the threshold: the one at which at
+most the share `spoiled` (default 0.02) of the spoiled pairs of that half passes; without a model, where
+that cannot be had, the one at which 90 % of the good ones pass. Prints the rows for the table `tables` and, for both
 halves, what passes; the odd half has no part in the fit.
 """
 
@@ -21,6 +23,7 @@ SETS = {
     "words+model": WORDS + ["ask_meaning", "ask_facts"],
     "words+cosine+model": WORDS + ["cosine", "ask_meaning", "ask_facts"],
 }
+SUPPORT = {"cosine", "ask_meaning", "ask_facts"}  # all other features count damage
 
 
 def solve(a, b):
@@ -60,6 +63,26 @@ def fit(rows, labels):
     return own, w[k] - sum(own[i] * mean[i] for i in range(k))
 
 
+def fit_signed(rows, features):
+    """As fit, without the features whose weight would have the wrong sign."""
+    while True:
+        w, bias = fit([[p[n] for n in features] for p in rows], [p["good"] for p in rows])
+        wrong = [(abs(v), n) for v, n in zip(w, features) if (v < 0) == (n in SUPPORT)]
+        if not wrong:
+            return features, w, bias
+        features = [n for n in features if n != max(wrong)[1]]
+
+
+def threshold(known, rows, features, w, bias, most):
+    """The score above which at most the share `most` of the spoiled passes; None: above which 90 % of the good do."""
+    want = most is None
+    n = sum(p["good"] == want for p in known if p["id"] % 2 == 0)
+    scores = sorted((bias + sum(a * p[f] for a, f in zip(w, features)) for p in rows if p["good"] == want), reverse=True)
+    if want:
+        return scores[min(len(scores), math.ceil(0.9 * n)) - 1] - 1e-6
+    return scores[min(len(scores) - 1, int(most * n))] + 1e-6
+
+
 def passing(pairs, names, w, bias):
     return [not p["veto"] and bias + sum(a * p[n] for a, n in zip(w, names)) >= 0 for p in pairs]
 
@@ -72,16 +95,14 @@ def share(pairs, passed, good):
 def main():
     with open(sys.argv[1], encoding="utf-8") as f:
         pairs = [json.loads(line) for line in f]
-    accept = float(sys.argv[2]) if len(sys.argv) > 2 else 0.90
+    most = float(sys.argv[2]) if len(sys.argv) > 2 else 0.02
     for name, features in SETS.items():
         known = [p for p in pairs if p["veto"] or all(n in p for n in features)]
         rows = [p for p in known if not p["veto"] and p["id"] % 2 == 0]
         if len(rows) < 20:
             continue
-        w, bias = fit([[p[n] for n in features] for p in rows], [p["good"] for p in rows])
-        n_good = sum(p["good"] for p in known if p["id"] % 2 == 0)
-        scores = sorted((bias + sum(a * p[n] for a, n in zip(w, features)) for p in rows if p["good"]), reverse=True)
-        bias -= scores[min(len(scores), math.ceil(accept * n_good)) - 1] - 1e-6
+        features, w, bias = fit_signed(rows, features)
+        bias -= threshold(known, rows, features, w, bias, most if "model" in name else None)
         print(f"{name}: bias {bias:.4f}, " + ", ".join(f"{n} {v:.4f}" for n, v in zip(features, w)))
         for half, title in ((0, "fitted"), (1, "held out")):
             part = [p for p in known if p["id"] % 2 == half]

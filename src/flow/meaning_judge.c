@@ -13,14 +13,18 @@
 
 const char *const xoe_meaning_feature_names[XOE_MEANING_N_FEATURES] = {"turned", "intruded", "negations", "negated", "degrees", "added", "lost", "cosine", "ask_meaning", "ask_facts"};
 
+#define COSINE_MIN 0.60 /* below it no good pair lies; above it the cosine tells next to nothing of damage */
+#define PARAMS_MIN 1000000000u
+
 /* score = bias + Σ weight·feature; the bias contains the threshold, so that 0 is where it lies. */
 struct weights {
     double bias, w[XOE_MEANING_N_FEATURES];
 };
 
-static const struct weights tables[2][2] = {
-    {{2.5, {-2, -0.5, -1, -1, -0.3, -1, -1}}, {-1, {-2, -0.5, -1, -1, -0.3, -1, -1, 4}}},
-    {{2.5, {-2, -0.5, -1, -1, -0.3, -1, -1, 0, 1, 1}}, {-1, {-2, -0.5, -1, -1, -0.3, -1, -1, 4, 1, 1}}},
+static const struct weights tables[] = { /* without a model, with one */
+    {0.9154, {[XOE_MEANING_TURNED] = -2.4328, [XOE_MEANING_INTRUDED] = -2.1003, [XOE_MEANING_NEGATED] = -0.9154}},
+    {-0.1707, {[XOE_MEANING_TURNED] = -1.2518, [XOE_MEANING_INTRUDED] = -3.5477, [XOE_MEANING_NEGATIONS] = -0.6279, [XOE_MEANING_NEGATED] = -0.6279,
+               [XOE_MEANING_ASK_MEANING] = 0.6110, [XOE_MEANING_ASK_FACTS] = 0.9827}},
 };
 
 static xoe_err cosine(xoe_engine *embedder, const char *a, size_t n_a, const char *b, size_t n_b, xoe_priority priority, double *out, xoe_error *e)
@@ -66,11 +70,20 @@ static double score(const struct weights *w, const double *f)
 }
 
 /* What to tell of a refusal by weight: the plainest of the evidence. */
-static const char *plainest(const double *f)
+static const char *plainest(const double *f, bool by_model)
 {
     if (f[XOE_MEANING_TURNED] > 0) return "a word was turned into its opposite";
     if (f[XOE_MEANING_NEGATED] > 0) return "a negation changed";
-    return "the meaning is too far";
+    if (f[XOE_MEANING_INTRUDED] > 0) return "an opposite came in";
+    return by_model ? "the model sees another meaning" : "the meaning is too far";
+}
+
+/* The weights were fitted to a model of 1.5 billion parameters; what smaller ones answer is near chance. */
+static bool is_fit_to_judge(const xoe_engine *model)
+{
+    xoe_engine_info info;
+    xoe_engine_get_info(model, &info);
+    return info.has_chat_template && info.n_params >= PARAMS_MIN;
 }
 
 static void words_into(const xoe_meaning_words_report *r, double *f)
@@ -90,8 +103,8 @@ xoe_err xoe_meaning_check(const xoe_meaning_opts *o, const char *source, size_t 
     int64_t t0 = xoe_clock_mono_ns();
     xoe_meaning_words_report r;
     xoe_err rc = XOE_OK;
-    bool by_cosine = o->embedder, by_model = o->model;
-    *out = (xoe_meaning){.method = methods[by_model][by_cosine], .similarity = NAN, .score = NAN};
+    bool by_cosine = o->embedder, by_model = o->model && is_fit_to_judge(o->model);
+    *out = (xoe_meaning){.method = "words", .similarity = NAN, .score = NAN};
     double *f = out->features;
     for (int i = 0; i < XOE_MEANING_N_FEATURES; i++)
         f[i] = NAN;
@@ -101,11 +114,20 @@ xoe_err xoe_meaning_check(const xoe_meaning_opts *o, const char *source, size_t 
     if (*r.veto) goto out;
     if (by_cosine) rc = cosine(o->embedder, source, n, rewrite, m, o->priority, &f[XOE_MEANING_COSINE], e);
     out->similarity = f[XOE_MEANING_COSINE];
+    if (rc == XOE_OK && by_cosine && out->similarity < COSINE_MIN) {
+        out->reason = "the meaning is too far";
+        goto out;
+    }
     for (int q = 0; q < XOE_N_QUESTIONS && rc == XOE_OK && by_model; q++)
         rc = xoe_meaning_ask(o->model, (xoe_question)q, source, n, rewrite, m, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_ASK_MEANING + q], e);
+    if (rc == XOE_ELIMIT) { /* longer than the model's context: do without it */
+        by_model = false;
+        rc = XOE_OK;
+    }
     if (rc != XOE_OK) goto out;
-    out->score = score(&tables[by_model][by_cosine], f);
-    if (out->score < 0) out->reason = plainest(f);
+    out->method = methods[by_model][by_cosine];
+    out->score = score(&tables[by_model], f);
+    if (out->score < 0) out->reason = plainest(f, by_model);
 out:
     out->ms = (double)(xoe_clock_mono_ns() - t0) * 1e-6;
     return rc;

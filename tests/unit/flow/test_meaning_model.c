@@ -1,0 +1,100 @@
+/* What a model says: on the small one, that the evidence is sane and the same each time; on the paraphraser,
+ * where it is installed, that plain damage which words and cosine do not see is refused and good rewrites
+ * are not. bench_meaning has the figures. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "flow/meaning.h"
+#include "flow/meaning_model.h"
+
+static xoe_engine *open_model(const char *file)
+{
+    char path[600];
+    const char *dir = getenv("XOE_MODELS_DIR");
+    xoe_engine *en = NULL;
+    xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
+    if (dir)
+        snprintf(path, sizeof path, "%s/%s", dir, file);
+    else
+        snprintf(path, sizeof path, "%s/.local/share/xoe/models/%s", getenv("HOME"), file);
+    if (access(path, R_OK) != 0) return NULL;
+    o.path = path;
+    o.n_slots = 3;
+    o.n_ctx_slot = 1536;
+    assert_int_equal(xoe_engine_open(&en, &o, NULL), XOE_OK);
+    return en;
+}
+
+static double ask(xoe_engine *en, xoe_question q, const char *a, const char *b)
+{
+    double x;
+    assert_int_equal(xoe_meaning_ask(en, q, a, strlen(a), b, strlen(b), XOE_PRIORITY_BATCH, 0, &x, NULL), XOE_OK);
+    assert_true(isfinite(x));
+    return x;
+}
+
+static double nll(xoe_engine *en, const char *s)
+{
+    double x;
+    assert_int_equal(xoe_text_nll(en, s, strlen(s), XOE_PRIORITY_BATCH, &x, NULL), XOE_OK);
+    return x;
+}
+
+static void test_evidence(void **s)
+{
+    (void)s;
+    xoe_engine *en = open_model("SmolLM2-135M-Instruct.Q4_1.gguf");
+    assert_non_null(en);
+    const char *a = "The bridge is old and closed.", *b = "The old bridge is closed.";
+    double first = ask(en, XOE_ASK_SAME_MEANING, a, b);
+    assert_true(fabs(ask(en, XOE_ASK_SAME_MEANING, a, b) - first) < 0.05); /* rounding of another batch shape */
+    assert_true(fabs(ask(en, XOE_ASK_SAME_MEANING, a, "No ship sails to the moon at night.") - first) > 0.05);
+    assert_true(nll(en, "The weather is nice today, so we went for a walk.") + 1 < nll(en, "Walk so nice the, a is for today went we weather."));
+    assert_true(isnan(nll(en, "")));
+    xoe_meaning_opts o = {.model = en};
+    xoe_meaning m;
+    assert_int_equal(xoe_meaning_check(&o, a, strlen(a), b, strlen(b), &m, NULL), XOE_OK);
+    assert_string_equal(m.method, "words"); /* too small to be believed */
+    xoe_engine_close(en);
+}
+
+static void test_roles_and_direction(void **s)
+{
+    (void)s;
+    static const struct {
+        const char *a, *good, *spoiled;
+    } cases[] = {
+        {"A steam turbine turns heat into motion, and the generator on its shaft makes electricity from that motion.",
+         "Heat is converted to motion by a steam turbine; the generator on the same shaft then turns this motion into electricity.",
+         "In a steam turbine electricity becomes motion, from which the generator sitting on the shaft produces heat."},
+        {"The shareholder sued the board for hiding losses, and the judge allowed the case to go ahead.",
+         "The judge let the case proceed in which the shareholder sued the board because it had hidden losses.",
+         "The board sued the shareholder for hiding losses, and the judge allowed the case to go ahead."},
+    };
+    xoe_engine *en = open_model("qwen2.5-coder-1.5b-instruct-q4_k_m.gguf");
+    if (!en) skip();
+    xoe_meaning_opts o = {.model = en};
+    xoe_meaning good, spoiled;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(xoe_meaning_check(&o, cases[i].a, strlen(cases[i].a), cases[i].good, strlen(cases[i].good), &good, NULL), XOE_OK);
+        assert_int_equal(xoe_meaning_check(&o, cases[i].a, strlen(cases[i].a), cases[i].spoiled, strlen(cases[i].spoiled), &spoiled, NULL), XOE_OK);
+        assert_string_equal(good.method, "words+model");
+        assert_true(good.score > spoiled.score + 0.5);
+        assert_string_not_equal(spoiled.reason, "");
+    }
+    xoe_engine_close(en);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_evidence), cmocka_unit_test(test_roles_and_direction)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
