@@ -15,6 +15,7 @@ import sets
 import common
 import human
 
+LONG = 300
 WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 
 
@@ -131,6 +132,21 @@ def cut_middle(text, share, _):
     return text[words[first].start() : words[last].end()]
 
 
+def grams(text, n=4):
+    words = text.lower().split()
+    return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+
+
+def rewritten(rewrites):
+    """What a paraphrase by another model leaves."""
+    found = [a for a in rewrites.read() if a["text"]]
+    sources = [a["source"] for a in found]
+    kept = [len(grams(a["text"]) & grams(s["text"])) / max(1, len(grams(s["text"]))) for a, s in zip(found, sources)]
+    before = figures(judge(rewrites.source, sources, [s["text"] for s in sources]))
+    after = figures(judge(rewrites.source, sources, [a["text"] for a in found]))
+    return {"set": rewrites.label, "n": len(found), "before": before, "after": after, "mean_4_grams_kept": sum(kept) / len(kept)}
+
+
 def lower_case(text, *_):
     return text.lower()
 
@@ -192,10 +208,10 @@ def figures(verdicts):
 
 
 def by_strength(set_):
-    """Edits of the first 400 tokens of an answer, by share of words, and disguises."""
-    answers = [a for a in set_.read() if a["text"]]
+    """Edits by share of the words, and disguises, of the answers of at least LONG tokens (400 at most)."""
+    answers = [a for a in set_.read() if a["text"] and len(a["tokens"]) >= LONG]
     plain = [a["text"] for a in answers]
-    out = {"set": set_.label, "n": len(answers), "edits": {}, "disguises": {}}
+    out = {"set": set_.label, "n": len(answers), "mean_tokens": sum(len(a["tokens"]) for a in answers) / len(answers), "edits": {}, "disguises": {}}
     for name, edit in edits().items():
         shares = SHARES if name != "cut" else (0.25, 0.5, 0.75)
         rows = out["edits"][name] = {}
@@ -229,7 +245,7 @@ def human_words(n, count):
     return out
 
 
-def piece_of(set_, answer, n_tokens):
+def piece_of(answer, n_tokens):
     """Text of about n_tokens tokens from the answer's middle: cut at words."""
     words = re.findall(r"\S+\s*", answer["text"])
     share = n_tokens / len(answer["tokens"])
@@ -245,12 +261,12 @@ def overlap(a, b):
 
 
 def copy_paste(set_, n_tokens=150, n_words=2000):
-    answers = [a for a in set_.read() if a["text"]]
+    answers = [a for a in set_.read() if a["text"] and len(a["tokens"]) >= n_tokens]
+    pieces = [piece_of(a, n_tokens) for a in answers]
     hosts = human_words(n_words, len(answers))
     rng = random.Random(11)
     texts, places = [], []
-    for a, host in zip(answers, hosts):
-        piece = piece_of(set_, a, n_tokens)
+    for piece, host in zip(pieces, hosts):
         words = host.split(" ")
         at = rng.randrange(len(words) // 10, len(words) * 9 // 10)
         before = " ".join(words[:at]) + " "
@@ -262,6 +278,7 @@ def copy_paste(set_, n_tokens=150, n_words=2000):
     found = [h for h in hits if h > 0]
     false = [sum(overlap(s, p) == 0 for s in v["spans"]) for v, p in zip(verdicts, places)]
     clean = judge(set_, answers, hosts, spans=True)
+    alone = judge(set_, answers, pieces)
     return {
         "set": set_.label,
         "n": len(texts),
@@ -270,6 +287,7 @@ def copy_paste(set_, n_tokens=150, n_words=2000):
         "spans_found": len(found) / len(texts),
         "texts_found_1e-3": figures(verdicts)["found_1e-3"],
         "texts_found_1e-3_without_spans": figures(whole)["found_1e-3"],
+        "pieces_alone": figures(alone),
         "mean_iou_of_found": sum(found) / len(found) if found else None,
         "mean_iou_of_all": sum(hits) / len(hits),
         "spans_elsewhere": sum(false),

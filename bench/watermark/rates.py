@@ -78,6 +78,13 @@ def ceiling(answers, n, level, tests):
     return statistics.fmean(shares)
 
 
+def predicted(answer, n, tests):
+    """log10 p that the answer's first n scored tokens promise on average."""
+    gains = [g for g, m in zip(answer["expected"], answer["marked"]) if m][:n]
+    ln_p = ln_gamma_tail(n, n + math.fsum(gains))
+    return min(0.0, math.log(-math.expm1(tests * math.log1p(-math.exp(ln_p)))) if ln_p > -20 else ln_p + math.log(tests)) / math.log(10)
+
+
 def one_test(log10_p, tests):
     """The p-value before Šidák's correction over the shifts: what a key with one shift would have said."""
     if log10_p > -9:
@@ -102,6 +109,7 @@ def row(set_, answers, n, read, weighted):
         alone = [one_test(p, tests) for p in ps]
         out["one_shift"] = {"median_log10_p": statistics.median(alone), "found": found(alone)}
     if set_.scheme == "gumbel":
+        out["predicted_median_log10_p"] = statistics.median(predicted(a, n, tests) for a in answers)
         if n in (100, 200):
             out["ceiling"] = {f"{level:g}": ceiling(answers, n, level, tests) for level in LEVELS}
         ws = [v["log10_p"] for v in weighted]

@@ -91,6 +91,28 @@ class Set:
         return now == self.answers
 
 
+class Rewrites(Set):
+    """The answers of another set, put in other words by a model that knows nothing of marks."""
+
+    ASK = "Rewrite this text in other words. Keep its meaning. Answer with the new text only.\n\n"
+
+    def __init__(self, source, model, answers):
+        super().__init__(model, 0.7, "none", answers)
+        self.source = source
+
+    @property
+    def label(self):
+        return f"{self.source.label} rewritten by {super().label}"
+
+    def shape(self):
+        return {**super().shape(), "source": self.source.shape()}
+
+    def requests(self):
+        own = {r["id"]: r for r in super().requests()}
+        texts = [a for a in self.source.read() if a["text"] and a["id"] in own]
+        return [{**own[a["id"]], "prompt": self.ASK + a["text"], "source": a} for a in texts]
+
+
 def whole_lines(path):
     """The lines of a file whose writer may have been killed."""
     text = path.read_text() if path.exists() else ""

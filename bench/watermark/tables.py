@@ -42,12 +42,14 @@ def at_length(figures, n):
                 f["set"],
                 r["n"],
                 *(share(r["found"][k]) + (f" ({share(c[k])})" if c else "") for k in ("0.001", "0.0001", "1e-05")),
-                decades(r["median_log10_p"]) + (f" ({decades(one['median_log10_p'])})" if one else ""),
+                decades(r["median_log10_p"]),
+                decades(r["predicted_median_log10_p"]) if c else "–",
+                decades(one["median_log10_p"]) if one else "–",
                 f"{share(w['found']['0.001'])}, {share(w['found']['1e-05'])}" if w else "–",
                 decades(w["median_log10_p"]) if w else "–",
             ]
         )
-    head = ["set", "answers", "1e-3 (ceiling)", "1e-4", "1e-5", "median −log10 p (one shift)", "weighted: 1e-3, 1e-5", "median"]
+    head = ["set", "answers", "1e-3 (ceiling)", "1e-4", "1e-5", "median −log10 p", "predicted", "one shift", "weighted: 1e-3, 1e-5", "median"]
     return table(head, rows)
 
 
@@ -67,13 +69,14 @@ def attacks(figures):
         for name, by_share in f["edits"].items():
             cells = [f"{share(float(s))}: {share(v['found_1e-3'])}" for s, v in by_share.items()]
             rows.append([name, *cells, *["–"] * (4 - len(cells))])
-        out.append(f"{f['set']}, {f['n']} answers, share of words: found at 1e-3\n\n" + table(["edit", "", "", "", ""], rows))
+        out.append(f"{f['set']}, {f['n']} answers of {f['mean_tokens']:.0f} tokens, share of words: found at 1e-3\n\n" + table(["edit", "", "", "", ""], rows))
         rows = [[n, share(v["found_1e-3"]), decades(v["median"])] for n, v in f["disguises"].items()]
         out.append(table(["disguise", "found at 1e-3", "median −log10 p"], rows))
     rows = [
         [
             f["set"],
             f["n"],
+            share(f["pieces_alone"]["found_1e-3"]) + f", {decades(f['pieces_alone']['median'])}",
             share(f["spans_found"]),
             f"{f['mean_iou_of_found'] or 0:.2f}",
             share(f["texts_found_1e-3_without_spans"]),
@@ -82,8 +85,13 @@ def attacks(figures):
         ]
         for f in figures["paste"]
     ]
-    head = ["150 tokens in 2,000 words", "texts", "found at 1e-3", "mean IoU", "without span search", "spans elsewhere", "human text alone"]
+    head = ["150 tokens in 2,000 words", "texts", "the span by itself: at 1e-3, median −log10 p", "found at 1e-3", "mean IoU", "without span search", "spans elsewhere", "human text alone"]
     out.append(table(head, rows))
+    r = figures.get("rewritten")
+    if r:
+        cells = [r["set"], r["n"], share(r["before"]["found_1e-3"]), share(r["after"]["found_1e-3"]), decades(r["after"]["median"])]
+        head = ["paraphrase", "answers", "found before", "found after", "median −log10 p after", "4-grams kept"]
+        out.append(table(head, [[*cells, share(r["mean_4_grams_kept"])]]))
     return "\n\n".join(out)
 
 
