@@ -1,10 +1,10 @@
 /* Marked answers for bench/watermark: requests in, answers out, both a JSON object a line.
  *
  * A request: id, prompt, key (id in DATA/keys.json; absent: no mark), shift, seed, temperature, top_p,
- * tokens. Answers end where the model ends them, or at so many tokens: forbidding the end makes small models
- * repeat themselves. An answer: id, text, tokens, and for each token: marked, expected (the gain in score
- * that its probability promises), and, read again by the same model without the prompt as a detector would,
- * logprob and entropy (the first token has none). 8 answers are written at once; after SECONDS no new ones
+ * tokens. Tokens that end an answer are forbidden, so that each answer has its full length. An answer: id, text,
+ * tokens, and for each token: marked, expected (the gain in score that its probability promises), and, read
+ * again by the same model without the prompt as a detector would, logprob and entropy (the first token has
+ * none). 8 answers are written at once; after SECONDS no new ones
  * are begun, so that a long run can be done in pieces. Usage: bench_mark_write MODEL.gguf DATA SECONDS < requests > answers
  *
  * Threads: on_event runs on the engine's worker; `lock` guards `done` and what a running answer collects. */
@@ -35,6 +35,8 @@ struct answer {
 
 static xoe_engine *en;
 static xoe_keyring *ring;
+static xoe_logit_bias *no_end; /* forbids every token that would end an answer */
+static size_t n_no_end;
 static struct answer answers[STREAMS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
@@ -112,6 +114,8 @@ static void begin(struct answer *a, json_t *request)
     r.sampling.top_p = (float)number(request, "top_p");
     r.sampling.has_seed = true;
     r.sampling.seed = (uint64_t)number(request, "seed");
+    r.sampling.logit_bias = no_end;
+    r.sampling.n_logit_bias = n_no_end;
     if (xoe_engine_generate(en, &r, &a->job, &e) != XOE_OK) die("request", e.msg);
     xoe_tokens_free(prompt);
 }
@@ -132,7 +136,7 @@ static void finish(struct answer *a)
     json_t *tokens = json_array(), *marked = json_array();
     xoe_job_close(a->job);
     a->job = NULL;
-    if (a->n < 2) die(string(a->request, "id"), "the answer is empty");
+    if ((double)a->n != number(a->request, "tokens")) die(string(a->request, "id"), "the answer ended early");
     if (xoe_engine_score(en, a->token, a->n, 1, XOE_PRIORITY_BATCH, logprob, entropy, &e) != XOE_OK) die("score", e.msg);
     for (size_t i = 0; i < a->n; i++) {
         json_array_append_new(tokens, json_integer(a->token[i]));
@@ -182,6 +186,16 @@ static struct answer *next_free(bool want_free)
     }
 }
 
+static void forbid_ends(void)
+{
+    xoe_engine_info info;
+    xoe_engine_get_info(en, &info);
+    no_end = xoe_malloc((size_t)info.n_vocab * sizeof *no_end);
+    XOE_ASSERT(no_end);
+    for (int32_t id = 0; id < info.n_vocab; id++)
+        if (xoe_engine_is_eog(en, id)) no_end[n_no_end++] = (xoe_logit_bias){id, -1000};
+}
+
 int main(int argc, char **argv)
 {
     xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
@@ -195,6 +209,7 @@ int main(int argc, char **argv)
     o.n_ctx_slot = 2048;
     if (xoe_engine_open(&en, &o, &e) != XOE_OK) die(argv[1], e.msg);
     if (xoe_keyring_open(&ring, argv[2], &e) != XOE_OK) die(argv[2], e.msg);
+    forbid_ends();
     while (xoe_clock_mono_ms() < end_ms && getline(&line, &cap, stdin) > 0) {
         json_t *request = json_loads(line, 0, NULL);
         if (!request) die("a request is not JSON", line);
@@ -202,6 +217,7 @@ int main(int argc, char **argv)
     }
     next_free(false);
     free(line);
+    xoe_free(no_end);
     xoe_keyring_close(ring);
     xoe_engine_close(en);
     return 0;

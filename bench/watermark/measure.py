@@ -22,15 +22,16 @@ Set = sets.Set
 
 # label of a model, temperature, scheme, answers; in the order in which they are generated
 FULL = [
-    Set(SMALL, 0.7, answers=64),
     Set(TINY, 0.7, answers=64),
+    Set(SMALL, 0.7, answers=64, tokens=288),
+    Set(SMALL, 0.7, answers=40, tokens=272, long=False),
     Set(TINY, 1.0, answers=64),
-    Set(BETTER, 0.7, answers=32),
-    Set(SMALL, 1.0, answers=48),
-    *(Set(TINY, 1.0, scheme, answers=24) for scheme in ("none", *sets.SCHEMES) if scheme != "gumbel"),
+    Set(SMALL, 1.0, answers=32, tokens=256),
+    Set(BETTER, 0.7, answers=32, tokens=256),
+    *(Set(TINY, 1.0, scheme, answers=24, tokens=256) for scheme in ("none", *sets.SCHEMES) if scheme != "gumbel"),
 ]
-REWRITES = sets.Rewrites(FULL[0], BETTER, answers=8)
-QUICK = [Set(TINY, 0.7, answers=16), *(Set(TINY, 1.0, scheme, answers=12) for scheme in ("none", "gumbel", "green"))]
+REWRITES = sets.Rewrites(FULL[1], BETTER, answers=8)
+QUICK = [Set(TINY, 0.7, answers=16), *(Set(TINY, 1.0, scheme, answers=12, tokens=256) for scheme in ("none", "gumbel", "green"))]
 STEPS = ("generate", "rates", "attacks", "quality", "unbiased", "speed", "report")
 
 

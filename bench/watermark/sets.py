@@ -2,13 +2,16 @@
 
 Generation is slow and is done once: a set lies in CACHE/bench-watermark as one JSON object a line, under a name that holds a
 hash of all that shaped it (model file, temperature, scheme, prompts). A set that is not whole is continued. Every prompt
-has a key of its own, made from its number, so that averages are over keys as well as over texts.
+has a key of its own, made from its number, so that averages are over keys as well as over texts. Answers have their full
+length, for which end tokens are forbidden; the prompts ask for long answers, since a small model that may not end a short one
+repeats itself (repeated contexts are not scored).
 """
 
 import hashlib
 import json
 import pathlib
 import random
+import re
 import subprocess
 import sys
 import time
@@ -31,15 +34,17 @@ SCHEMES = {
 
 
 class Set:
-    """Answers of one model at one temperature under one scheme ("none": no mark)."""
+    """Answers of one model at one temperature under one scheme ("none": no mark). long: asked to be long."""
 
-    def __init__(self, model, temperature, scheme="gumbel", answers=100, tokens=400):
+    def __init__(self, model, temperature, scheme="gumbel", answers=100, tokens=400, long=True):
         self.model, self.temperature, self.scheme, self.answers, self.tokens = model, temperature, scheme, answers, tokens
+        self.prompts = prompts(long)
+        self.note = "" if long else ", plain prompts"
 
     @property
     def label(self):
         size = {common.TINY: "135M", common.SMALL: "0.5B", common.BETTER: "1.5B"}.get(self.model, self.model)
-        return f"{size} T{self.temperature:g} {self.scheme}"
+        return f"{size} T{self.temperature:g} {self.scheme}{self.note}"
 
     def shape(self):
         path = common.model_path(self.model)
@@ -49,13 +54,13 @@ class Set:
             "top_p": TOP_P,
             "scheme": [self.scheme, SCHEMES.get(self.scheme)],
             "tokens": self.tokens,
-            "prompts": prompts(),
+            "prompts": self.prompts,
         }
 
     @property
     def path(self):
         digest = hashlib.sha256(json.dumps(self.shape(), sort_keys=True).encode()).hexdigest()[:12]
-        return FOLDER / f"{self.label.replace(' ', '-')}-{digest}.jsonl"
+        return FOLDER / f"{re.sub('[^0-9A-Za-z.]+', '-', self.label)}-{digest}.jsonl"
 
     def read(self):
         """The answers that there are, each with its kind, prompt and key."""
@@ -65,7 +70,7 @@ class Set:
 
     def requests(self):
         out = []
-        for i, (kind, prompt) in enumerate(prompts()):
+        for i, (kind, prompt) in enumerate(self.prompts):
             r = {"id": f"{i:03}", "kind": kind, "prompt": prompt, "seed": 1000 + i, "temperature": self.temperature}
             r |= {"top_p": TOP_P, "tokens": self.tokens}
             if self.scheme != "none":
@@ -128,9 +133,11 @@ def appending(path):
     return out
 
 
-def prompts():
+def prompts(long):
     """Kind and text, in an order that has all kinds near its beginning."""
     rows = [line.split("\t") for line in (common.ROOT / "bench" / "prompts.txt").read_text().splitlines() if line]
+    if long:
+        rows = [(kind, f"{text} Write at least 600 words.") for kind, text in rows]
     random.Random(5).shuffle(rows)
     return rows
 
