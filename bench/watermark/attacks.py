@@ -15,7 +15,7 @@ import sets
 import common
 import human
 
-LONG = 300
+SCORED = 200  # scored tokens that an answer needs to take part: one that repeats itself carries little before any attack
 WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 
 
@@ -198,6 +198,10 @@ def edits():
     return {"substitute": substitute(wordnet()), "delete": delete, "insert": insert, "swap": swap, "cut": cut_middle}
 
 
+def usable(set_):
+    return [a for a in set_.read() if a["text"] and sum(a["marked"]) >= SCORED]
+
+
 def judge(set_, answers, texts, **more):
     return sets.verdicts(set_.model, [{"key": a["key"], "text": t, **more} for a, t in zip(answers, texts)])
 
@@ -208,8 +212,8 @@ def figures(verdicts):
 
 
 def by_strength(set_):
-    """Edits by share of the words, and disguises, of the answers of at least LONG tokens (400 at most)."""
-    answers = [a for a in set_.read() if a["text"] and len(a["tokens"]) >= LONG]
+    """Edits by share of the words, and disguises."""
+    answers = usable(set_)
     plain = [a["text"] for a in answers]
     out = {"set": set_.label, "n": len(answers), "mean_tokens": sum(len(a["tokens"]) for a in answers) / len(answers), "edits": {}, "disguises": {}}
     for name, edit in edits().items():
@@ -261,7 +265,7 @@ def overlap(a, b):
 
 
 def copy_paste(set_, n_tokens=150, n_words=2000):
-    answers = [a for a in set_.read() if a["text"] and len(a["tokens"]) >= n_tokens]
+    answers = usable(set_)
     pieces = [piece_of(a, n_tokens) for a in answers]
     hosts = human_words(n_words, len(answers))
     rng = random.Random(11)

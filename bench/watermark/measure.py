@@ -25,7 +25,7 @@ FULL = [
     Set(TINY, 0.7, answers=64),
     Set(SMALL, 0.7, answers=64, tokens=288),
     Set(SMALL, 0.7, answers=40, tokens=272, long=False),
-    Set(TINY, 1.0, answers=64),
+    Set(TINY, 1.0, answers=64, tokens=256),
     Set(SMALL, 1.0, answers=32, tokens=256),
     Set(BETTER, 0.7, answers=32, tokens=256),
     *(Set(TINY, 1.0, scheme, answers=24, tokens=256) for scheme in ("none", *sets.SCHEMES) if scheme != "gumbel"),
@@ -65,7 +65,7 @@ def step_rates(plan, args):
 
 
 def step_attacks(plan, args):
-    chosen = [s for s in marked(plan) if s.scheme == "gumbel"]
+    chosen = [s for s in marked(plan) if s.scheme == "gumbel" and len(attacks.usable(s)) >= rates.FEWEST]
     figures = {"strength": [attacks.by_strength(s) for s in chosen], "paste": [attacks.copy_paste(s) for s in chosen]}
     if REWRITES in plan and len(REWRITES.read()) >= 4:
         figures["rewritten"] = attacks.rewritten(REWRITES)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Detectors side by side in one run: the same tokens, one thread, samples taken in turns, deduplication on where a detector
-has it. Run by the Python of an environment that has bench/watermark/requirements-peers.txt (./run peers makes it).
+"""Detectors side by side in one run: the same tokens, one thread, processor time (others may use the machine), samples taken
+in turns, deduplication on where a detector has it. Run by the Python of an environment that has
+requirements-peers.txt (`bench/watermark/run --peers` makes it).
 
 vLLM's detector is imported from its wheel without the rest of vLLM (which wants a GPU): the modules that only generation
 needs are replaced by empty ones. Prints one JSON object.
@@ -163,12 +164,12 @@ def zipf(n, rng):
 
 
 def rate(detect, tokens, seconds):
-    """Tokens a second; None when the verdict on unmarked text is not credible."""
-    begun, done = time.perf_counter(), 0
-    while done == 0 or time.perf_counter() - begun < seconds:
+    """Tokens a second of processor time; None when the verdict on unmarked text is not credible."""
+    begun, done = time.process_time(), 0
+    while done == 0 or time.process_time() - begun < seconds:
         scored, p = detect(tokens)
         done += len(tokens)
-    took = time.perf_counter() - begun
+    took = time.process_time() - begun
     return done / took if scored > len(tokens) / 2 and p > 1e-6 else None
 
 
