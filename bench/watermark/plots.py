@@ -15,6 +15,8 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "grid.alpha": 0.35,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
     "savefig.transparent": True,
     "lines.linewidth": 2,
     "lines.markersize": 5,
@@ -26,6 +28,7 @@ STYLE = {
 def canvas(n):
     plt.rcParams.update(STYLE)
     fig, axes = plt.subplots(1, n, figsize=(4.9 * n, 3.9), layout="constrained")
+    fig.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     for ax in axes:
         ax.grid(True)
     return fig, axes
@@ -37,6 +40,11 @@ def save(fig, folder, name):
     plt.close(fig)
 
 
+def title(label):
+    """"0.5B T0.7 gumbel" → "0.5B, T 0.7"."""
+    return label.replace(" T", ", T ", 1).replace(" gumbel", "", 1)
+
+
 def percent(ax):
     ax.set_ylim(-0.03, 1.03)
     ax.set_yticks([0, 0.25, 0.5, 0.75, 0.9, 1], ["0", "25", "50", "75", "90", "100 %"])
@@ -44,9 +52,9 @@ def percent(ax):
 
 def lengths(figures, folder):
     fig, (left, right) = canvas(2)
-    chosen = [f for f in figures if f["set"].endswith(" gumbel")]
+    chosen = [f for f in figures if " gumbel" in f["set"] and len(f["by_length"]) > 2]
     for colour, f in zip(COLOURS, chosen):
-        name = f["set"].removesuffix(" gumbel").replace(" T", ", T ")
+        name = title(f["set"])
         rows = [(int(n), r) for n, r in f["by_length"].items()]
         x = [n for n, _ in rows]
         left.plot(x, [r["found"]["0.001"] for _, r in rows], "o-", color=colour, label=name)
@@ -70,7 +78,7 @@ def strengths(figures, folder):
             rows = [(0.0, start)] + [(float(s), v["found_1e-3"]) for s, v in f["edits"][edit].items()]
             ax.plot([100 * s for s, _ in rows], [v for _, v in rows], "o-", color=colour, label=name)
         percent(ax)
-        ax.set(title=f["set"].removesuffix(" gumbel").replace(" T", ", T "), xlabel="% of the words")
+        ax.set(title=title(f["set"]), xlabel="% of the words")
     axes[0].set_ylabel("found at 1e-3")
     axes[-1].legend(fontsize=9.5)
     save(fig, folder, "watermark-attacks")
