@@ -62,16 +62,38 @@ def by_length(figures):
     return table(["found at 1e-3 by scored tokens", *lengths], rows)
 
 
+NAMES = {"substitute": "synonyms", "delete": "deleted", "insert": "inserted", "swap": "swapped"}
+
+
+def short(label):
+    return label.replace(" gumbel", "")
+
+
+def edits(figures):
+    rows = []
+    for f in figures:
+        for edit, name in NAMES.items():
+            cells = [share(f["edits"][edit][s]["found_1e-3"]) for s in ("0.05", "0.1", "0.2", "0.3")]
+            rows.append([short(f["set"]), f"{f['n']} × {f['mean_tokens']:.0f}", name, *cells])
+    return table(["set", "answers × tokens", "found at 1e-3 after", "5 % of the words", "10 %", "20 %", "30 %"], rows)
+
+
+def disguises(figures):
+    def cell(v):
+        return f"{share(v['found_1e-3'])}, {decades(v['median'])}"
+
+    rows = [[name, *(cell(f["disguises"][name]) for f in figures)] for name in figures[0]["disguises"]]
+    return table(["found at 1e-3, median −log10 p", *(short(f["set"]) for f in figures)], rows)
+
+
+def cuts(figures):
+    rows = [[short(f["set"]), *(share(f["edits"]["cut"][s]["found_1e-3"]) for s in ("0.25", "0.5", "0.75"))] for f in figures]
+    return table(["found at 1e-3 with this much cut off", "25 %", "50 %", "75 %"], rows)
+
+
 def attacks(figures):
-    out = []
-    for f in figures["strength"]:
-        rows = []
-        for name, by_share in f["edits"].items():
-            cells = [f"{share(float(s))}: {share(v['found_1e-3'])}" for s, v in by_share.items()]
-            rows.append([name, *cells, *["–"] * (4 - len(cells))])
-        out.append(f"{f['set']}, {f['n']} answers of {f['mean_tokens']:.0f} tokens, share of words: found at 1e-3\n\n" + table(["edit", "", "", "", ""], rows))
-        rows = [[n, share(v["found_1e-3"]), decades(v["median"])] for n, v in f["disguises"].items()]
-        out.append(table(["disguise", "found at 1e-3", "median −log10 p"], rows))
+    strong = figures["strength"]
+    out = [edits(strong), disguises(strong), cuts(strong)] if strong else []
     rows = [
         [
             f["set"],
@@ -116,19 +138,23 @@ def unbiased(f):
     return table(["scheme", f"smallest p of {f['contexts']} contexts, corrected", "mean total variation"], rows)
 
 
+def times(x):
+    return f"{x:.1f}" if x < 10 else f"{x:,.0f}"
+
+
 def speed(f):
     rows = [[r["name"], f"{r['median']:.2f}", ", ".join(f"{s:.2f}" for s in r["samples"])] for r in f["text"]["results"]]
     out = [table(["text", "MB/s", "samples"], rows)]
     peers = f.get("peers", {})
     ours = max((r["tokens_per_s"] for n, r in peers.items() if n == "xoe gumbel, 4 shifts"), default=0)
     rows = [
-        [n, r["tokens_of_text"], f"{r['tokens_per_s']:,.0f}", f"{ours / r['tokens_per_s']:,.3g}"]
+        [n, r["tokens_of_text"], f"{r['tokens_per_s']:,.0f}", times(ours / r["tokens_per_s"])]
         for n, r in peers.items()
         if r.get("tokens_per_s")
     ]
     rows += [[n, "", "not measured", r["not_measured"]] for n, r in peers.items() if "not_measured" in r]
     if rows:
-        out.append(table(["detector", "tokens a text", "tokens/s", "ours (4 shifts) is faster by"], rows))
+        out.append(table(["detector", "tokens a text", "tokens/s a core", "xoe with 4 shifts is faster by"], rows))
     return "\n\n".join(out)
 
 
