@@ -35,8 +35,8 @@ def answer(server, args, i, text, marked):
     return server.post("/v1/chat/completions", body)
 
 
-def detect(server, text):
-    return server.post("/v1/detect-watermark", {"text": text, "spans": False})
+def detect(server, text, weights=False):
+    return server.post("/v1/detect-watermark", {"text": text, "spans": False, "weights": weights})
 
 
 def each(args, work, items):
@@ -46,6 +46,17 @@ def each(args, work, items):
 
 def found(log10_ps, level):
     return sum(p <= math.log10(level) for p in log10_ps) / len(log10_ps)
+
+
+def weighted_figures(answers):
+    """The same answers, read by the model that wrote them, without the prompt."""
+    ps = [a["log10_p_weighted"] for a in answers]
+    return {
+        "median_log10_p_weighted": statistics.median(ps),
+        "worst_log10_p_weighted": max(ps),
+        "found_1e-3_weighted": found(ps, 1e-3),
+        "found_1e-5_weighted": found(ps, 1e-5),
+    }
 
 
 def in_generation(server, args, rows):
@@ -62,7 +73,7 @@ def in_generation(server, args, rows):
             "log10_p": v["log10_p"],
             "gain": (v["score"] - 1) * v["n_scored"] if v["n_scored"] else 0,
             "expected_gain": gain,
-        }
+        } | ({"log10_p_weighted": detect(server, choice["message"]["content"], True)["log10_p"]} if args.weighted else {})
 
     answers = each(args, one, rows)
     ps = [a["log10_p"] for a in answers]
@@ -86,6 +97,7 @@ def in_generation(server, args, rows):
         "found_1e-3_full_length": found(full, 1e-3) if full else None,
         "median_log10_p": statistics.median(ps),
         "worst_log10_p": max(ps),
+        **(weighted_figures(answers) if args.weighted else {}),
         "missed": [a for a in answers if a["log10_p"] > -3],
         "answers": answers,
     }
@@ -149,6 +161,7 @@ def main():
     p.add_argument("--top-p", type=float, default=0.95, help="[%(default)s]")
     p.add_argument("--seed", type=int, default=1, help="of the first prompt [%(default)s]")
     p.add_argument("--at-once", type=int, default=8, help="requests at once [%(default)s]")
+    p.add_argument("--weighted", action="store_true", help="detect with weights too: the model reads each answer")
     p.add_argument("--rephrase", type=int, default=0, help="texts to mark by rephrasing; 0: none [%(default)s]")
     p.add_argument("--rephrase-temperature", type=float, default=1.0, help="[%(default)s]")
     args = p.parse_args()
@@ -165,6 +178,11 @@ def main():
                 f"{g['ratio']:.3f} ± {g['ratio_standard_error']:.3f}; found at 1e-3: {g['found_1e-3']:.3f} of {g['n']} "
                 f"(1e-5: {g['found_1e-5']:.3f}); median log10 p {g['median_log10_p']:.1f}"
             ]
+            if args.weighted:
+                parts += [
+                    f"with weights: median log10 p {g['median_log10_p_weighted']:.1f}, found at 1e-3: "
+                    f"{g['found_1e-3_weighted']:.3f} (1e-5: {g['found_1e-5_weighted']:.3f})"
+                ]
         if args.rephrase:
             r = figures["rephrase"] = by_rephrase(server, args)
             parts += [

@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "mark/scheme.h"
 
+static const size_t LIST_DRAWS_MAX = 4000000000u; /* about a minute of one core */
+
 static xoe_err room(xoe_wanted *w, size_t n, xoe_error *e)
 {
     w->params = xoe_malloc(n * sizeof *w->params);
@@ -54,6 +56,7 @@ xoe_err xoe_wanted_scheme(xoe_wanted *w, const xoe_named_scheme *given, int n_vo
     xoe_err rc = xoe_named_scheme_finish(&s, n_vocab, e);
     if (rc == XOE_OK && s.other) {
         w->peer_name = xoe_named_scheme_name(&s);
+        w->peer_list = s.peer.kind == XOE_INTEROP_HF_GREEN ? (size_t)s.peer.n_vocab : 0;
         rc = xoe_interop_open(&w->peer, &s.peer, e);
     } else if (rc == XOE_OK && (rc = room(w, 1, e)) == XOE_OK) {
         add(w, &s.params, s.key, "");
@@ -76,6 +79,9 @@ void xoe_wanted_free(xoe_wanted *w)
 xoe_err xoe_wanted_test(const xoe_wanted *w, const int32_t *tokens, size_t n_tokens, const xoe_detect_opts *o, xoe_verdict *out,
                         xoe_error *e)
 {
+    if (w->peer_list && n_tokens > LIST_DRAWS_MAX / w->peer_list)
+        return xoe_error_param(e, XOE_ELIMIT, "text", "%s draws a list of %zu tokens for each of the text's %zu: at most %zu are taken at once",
+                               w->peer_name, w->peer_list, n_tokens, (size_t)(LIST_DRAWS_MAX / w->peer_list));
     if (w->peer) return xoe_interop_detect(w->peer, tokens, n_tokens, o->fpr, out, NULL, e);
     return xoe_detect_tokens(w->params, (const uint8_t(*)[XOE_MARK_KEY_BYTES])w->bytes, w->n, tokens, n_tokens, o, out, e);
 }

@@ -16,6 +16,7 @@ typedef struct xoe_wanted {
     size_t n;
     xoe_interop *peer; /* another program's: instead of keys */
     const char *peer_name;
+    size_t peer_list; /* entries that are drawn anew for every token; 0: none */
 } xoe_wanted;
 
 /* key_ids NULL: all keys. Errors: XOE_ENOTFOUND (no such key), XOE_EINVAL, XOE_ENOMEM, the keyring's. */
@@ -24,6 +25,7 @@ xoe_err xoe_wanted_keys(xoe_wanted *w, xoe_keyring *ring, const char *const *key
 xoe_err xoe_wanted_scheme(xoe_wanted *w, const xoe_named_scheme *s, int n_vocab, xoe_error *e);
 void xoe_wanted_free(xoe_wanted *w); /* wipes; also after an error */
 
+/* Errors: as xoe_detect_tokens and xoe_interop_detect; XOE_ELIMIT (hf-greenlist: text too long). */
 xoe_err xoe_wanted_test(const xoe_wanted *w, const int32_t *tokens, size_t n_tokens, const xoe_detect_opts *o, xoe_verdict *out,
                         xoe_error *e);
 /* Of a verdict's key_index: the key's id ("" for a named scheme), the scheme's name, the mean score by chance. */

@@ -174,12 +174,31 @@ static void test_finds_what_the_peer_wrote(void **state)
     assert_int_equal(xoe_mem_live(), live);
 }
 
+/* A list as long as the vocabulary is drawn for each token: a long text would take hours. */
+static void test_long_text_for_lists(void **state)
+{
+    (void)state;
+    static int32_t tokens[30000];
+    xoe_named_scheme s;
+    xoe_wanted w;
+    xoe_verdict v;
+    xoe_error e = XOE_ERROR_INIT;
+    const xoe_detect_opts o = {.fpr = 1e-3};
+    xoe_named_scheme_start(&s, "hf-greenlist", NULL);
+    set(&s, XOE_NAMED_KEY, "15485863", &e);
+    assert_int_equal(xoe_wanted_scheme(&w, &s, 150000, &e), XOE_OK);
+    assert_int_equal(xoe_wanted_test(&w, tokens, 30000, &o, &v, &e), XOE_ELIMIT);
+    assert_int_equal(xoe_wanted_test(&w, tokens, 3, &o, &v, &e), XOE_OK);
+    xoe_verdict_clear(&v);
+    xoe_wanted_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_name_starts), cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_fields_of_a_scheme), cmocka_unit_test(test_what_lacks),
-        cmocka_unit_test(test_list_of_keys), cmocka_unit_test(test_finds_what_the_peer_wrote),
+        cmocka_unit_test(test_long_text_for_lists), cmocka_unit_test(test_list_of_keys), cmocka_unit_test(test_finds_what_the_peer_wrote),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
