@@ -31,6 +31,9 @@
     X(INT, request_timeout_s, 600, "longest time for one request")                                 \
     X(INT, rate_per_minute, 0, "requests a minute a client; 0: no limit")                          \
     X(INT, detect_rate_per_minute, 120, "detector requests a minute a client; 0: no limit")        \
+    X(INT, auth_failures_per_minute, 30, "wrong API keys a minute from an address before it must wait; 0: no limit") \
+    X(INT, idle_timeout_s, 30, "longest time for a client to send a request, or to send none on an open connection") \
+    X(INT, write_timeout_s, 60, "longest time for a client to take what waits for it, or 1 KiB a second of it") \
     X(STR, cors_origin, "", "allowed origin for browsers of other sites; empty: none")             \
     X(STR, watermark, "generate", "default mode: generate, rephrase or off")                       \
     X(BOOL, enforce, false, "refuse answers without a mark")                                       \

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 
 enum kind { COUNTER, GAUGE, HISTOGRAM };
 enum { N_BOUNDS = 16 };
@@ -49,27 +50,42 @@ int64_t xoe_metric_get(xoe_metric m)
     return n;
 }
 
+static void print_head(xoe_buf *out, const char *name, int length, const char *type, const char *help)
+{
+    xoe_buf_printf(out, "# HELP %.*s %s\n# TYPE %.*s %s\n", length, name, help, length, name, type);
+}
+
 void xoe_metrics_sample(xoe_buf *out, const char *name, const char *type, const char *help, const char *labels, double value)
 {
-    xoe_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s%s %.10g\n", name, help, name, type, name, labels ? labels : "", value);
+    print_head(out, name, (int)strlen(name), type, help);
+    xoe_buf_printf(out, "%s%s %.15g\n", name, labels ? labels : "", value);
+}
+
+static void print_histogram(xoe_buf *out, xoe_metric m)
+{
+    const char *name = rows[m].name;
+    int64_t n = 0;
+    for (int i = 0; i < N_BOUNDS; i++) {
+        n += atomic_load(&buckets[m][i]);
+        xoe_buf_printf(out, "%s_bucket{le=\"%g\"} %lld\n", name, bounds[i], (long long)n);
+    }
+    n += atomic_load(&buckets[m][N_BOUNDS]);
+    xoe_buf_printf(out, "%s_bucket{le=\"+Inf\"} %lld\n%s_sum %.6f\n%s_count %lld\n", name, (long long)n, name,
+                   (double)atomic_load(&values[m]) * 1e-6, name, (long long)n);
 }
 
 void xoe_metrics_print(xoe_buf *out)
 {
     static const char *const types[] = {"counter", "gauge", "histogram"};
+    const char *before = "";
     for (size_t m = 0; m < XOE_M_COUNT; m++) {
-        if (rows[m].kind != HISTOGRAM) {
-            xoe_metrics_sample(out, rows[m].name, types[rows[m].kind], rows[m].help, NULL, (double)atomic_load(&values[m]));
-            continue;
-        }
-        int64_t n = 0;
-        xoe_buf_printf(out, "# HELP %s %s\n# TYPE %s histogram\n", rows[m].name, rows[m].help, rows[m].name);
-        for (int i = 0; i < N_BOUNDS; i++) {
-            n += atomic_load(&buckets[m][i]);
-            xoe_buf_printf(out, "%s_bucket{le=\"%g\"} %lld\n", rows[m].name, bounds[i], (long long)n);
-        }
-        n += atomic_load(&buckets[m][N_BOUNDS]);
-        xoe_buf_printf(out, "%s_bucket{le=\"+Inf\"} %lld\n%s_sum %.6f\n%s_count %lld\n", rows[m].name, (long long)n,
-                       rows[m].name, (double)atomic_load(&values[m]) * 1e-6, rows[m].name, (long long)n);
+        const char *name = rows[m].name;
+        size_t length = strcspn(name, "{");
+        if (strncmp(before, name, length + 1)) print_head(out, name, (int)length, types[rows[m].kind], rows[m].help);
+        before = name;
+        if (rows[m].kind == HISTOGRAM)
+            print_histogram(out, (xoe_metric)m);
+        else
+            xoe_buf_printf(out, "%s %lld\n", name, (long long)atomic_load(&values[m]));
     }
 }

@@ -6,9 +6,14 @@
 #include <stdint.h>
 #include "base/buf.h"
 
-/* X(ID, kind, "name", "help") — kind: COUNTER, GAUGE, HISTOGRAM (seconds). */
+/* X(ID, kind, "name", "help") — kind: COUNTER, GAUGE, HISTOGRAM (seconds). A name may end in labels; rows of
+ * one name follow each other and have the same help. */
 #define XOE_METRIC_TABLE(X)                                                                        \
-    X(HTTP_REQUESTS, COUNTER, "xoe_http_requests_total", "HTTP requests answered, by status class") \
+    X(HTTP_2XX, COUNTER, "xoe_http_requests_total{class=\"2xx\"}", XOE_METRIC_REQUESTS_HELP)        \
+    X(HTTP_3XX, COUNTER, "xoe_http_requests_total{class=\"3xx\"}", XOE_METRIC_REQUESTS_HELP)        \
+    X(HTTP_4XX, COUNTER, "xoe_http_requests_total{class=\"4xx\"}", XOE_METRIC_REQUESTS_HELP)        \
+    X(HTTP_5XX, COUNTER, "xoe_http_requests_total{class=\"5xx\"}", XOE_METRIC_REQUESTS_HELP)        \
+    X(HTTP_UNANSWERED, COUNTER, "xoe_http_requests_total{class=\"none\"}", XOE_METRIC_REQUESTS_HELP) \
     X(HTTP_CONNECTIONS, GAUGE, "xoe_http_connections", "open connections")                         \
     X(QUEUE_REFUSED, COUNTER, "xoe_queue_refused_total", "requests refused because the queue was full") \
     X(GENERATIONS, COUNTER, "xoe_generations_total", "answers finished")                           \
@@ -20,6 +25,8 @@
     X(REPHRASE_REJECTED, COUNTER, "xoe_rephrase_rejected_total", "chunks left as they were")       \
     X(TTFT, HISTOGRAM, "xoe_time_to_first_token_seconds", "request accepted to first token")       \
     X(E2E, HISTOGRAM, "xoe_request_seconds", "request accepted to answer finished")
+
+#define XOE_METRIC_REQUESTS_HELP "HTTP requests by status class; none: the client left first"
 
 typedef enum xoe_metric {
 #define XOE_METRIC_ENUM(id, kind, name, help) XOE_M_##id,

@@ -3,7 +3,12 @@
  * grow it; a client pushed out starts with a full bucket, which errs on the generous side. */
 #include "ops/ratelimit.h"
 
+#include <math.h>
+#include <stdbool.h>
+
 #include "base/mem.h"
+
+#define ROUNDING 1e-6 /* so that waiting the seconds told is enough */
 
 enum { SETS = 1024, WAYS = 8 };
 
@@ -33,10 +38,15 @@ void xoe_ratelimit_free(xoe_ratelimit *r)
     xoe_free(r);
 }
 
-int xoe_ratelimit_take(xoe_ratelimit *r, uint64_t client, int64_t now_ms)
+static bool has_token(const struct bucket *b)
 {
-    if (r->per_ms == 0) return 0;
-    if (client == 0) client = 1;
+    return b->tokens >= 1 - ROUNDING;
+}
+
+/* The client's bucket as it is now. */
+static struct bucket *bucket_of(xoe_ratelimit *r, uint64_t client, int64_t now_ms)
+{
+    if (client == 0) client = 1; /* 0 is a free place */
     struct bucket *set = r->table[client % SETS], *b = &set[0];
     for (int i = 0; i < WAYS; i++) {
         if (set[i].client == client) {
@@ -51,9 +61,19 @@ int xoe_ratelimit_take(xoe_ratelimit *r, uint64_t client, int64_t now_ms)
         if (b->tokens > r->burst) b->tokens = r->burst;
         b->at_ms = now_ms;
     }
-    if (b->tokens >= 1) {
-        b->tokens -= 1;
-        return 0;
-    }
-    return (int)((1 - b->tokens) / r->per_ms / 1000) + 1;
+    return b;
+}
+
+int xoe_ratelimit_wait(xoe_ratelimit *r, uint64_t client, int64_t now_ms)
+{
+    if (r->per_ms == 0) return 0;
+    const struct bucket *b = bucket_of(r, client, now_ms);
+    return has_token(b) ? 0 : (int)ceil((1 - b->tokens) / r->per_ms / 1000 - ROUNDING);
+}
+
+int xoe_ratelimit_take(xoe_ratelimit *r, uint64_t client, int64_t now_ms)
+{
+    int wait = xoe_ratelimit_wait(r, client, now_ms);
+    if (!wait && r->per_ms > 0) bucket_of(r, client, now_ms)->tokens -= 1;
+    return wait;
 }

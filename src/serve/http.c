@@ -22,6 +22,8 @@
 #include "base/mem.h"
 #include "serve/http_loop.h"
 
+enum { CONNS_MAX = 16384, WEEK_S = 7 * 24 * 3600 };
+
 static const struct lws_protocols protocols[] = {
     {.name = "http", .callback = xoe_loop_callback, .rx_buffer_size = 65536},
     {.name = "listen", .callback = xoe_loop_listen_callback},
@@ -69,20 +71,24 @@ out:
     return rc;
 }
 
-static void raise_fd_limit(void)
+/* Raise the limit of open files as far as it goes; returns how many of them connections may take. */
+static int connections_max(void)
 {
     struct rlimit r;
-    if (getrlimit(RLIMIT_NOFILE, &r)) return;
-    rlim_t want = 65536;
-    if (r.rlim_cur >= want) return;
-    r.rlim_cur = r.rlim_max < want ? r.rlim_max : want;
-    setrlimit(RLIMIT_NOFILE, &r);
+    rlim_t want = 65536, spare = 128;
+    if (getrlimit(RLIMIT_NOFILE, &r)) return 256;
+    if (r.rlim_cur < want) {
+        r.rlim_cur = r.rlim_max < want ? r.rlim_max : want;
+        if (setrlimit(RLIMIT_NOFILE, &r) && getrlimit(RLIMIT_NOFILE, &r)) return 256;
+    }
+    rlim_t n = r.rlim_cur > 2 * spare ? r.rlim_cur - spare : r.rlim_cur / 2;
+    return n > CONNS_MAX ? CONNS_MAX : (int)n;
 }
 
 static xoe_err start_lws(xoe_http_server *s, xoe_error *e)
 {
     struct lws_context_creation_info info = {0};
-    raise_fd_limit();
+    s->conns_max = connections_max();
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
     info.port = CONTEXT_PORT_NO_LISTEN;
     info.protocols = protocols;
@@ -90,12 +96,12 @@ static xoe_err start_lws(xoe_http_server *s, xoe_error *e)
     info.gid = -1;
     info.uid = -1;
     info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
-    info.max_http_header_pool = 16384; /* made on demand: one a connection that sends its head */
+    info.max_http_header_pool = CONNS_MAX; /* made on demand: one a connection that sends its head */
     info.max_http_header_data = 8192;
     info.pt_serv_buf_size = 65536;
     info.fd_limit_per_thread = 20000;
-    info.timeout_secs = 60;   /* our tick is stricter */
-    info.keepalive_timeout = 60;
+    info.timeout_secs = WEEK_S; /* our tick sets the deadlines */
+    info.keepalive_timeout = WEEK_S;
     s->lws = lws_create_context(&info);
     if (!s->lws) return xoe_error_set(e, XOE_EINTERNAL, "libwebsockets does not start");
     s->vhost = lws_create_vhost(s->lws, &info);
@@ -124,8 +130,9 @@ xoe_err xoe_http_open(xoe_http_server **out, const xoe_http_opts *opts, xoe_erro
     s->chunk = xoe_malloc(LWS_PRE + 65536 + 16);
     s->limit = xoe_ratelimit_new(opts->rate_per_minute);
     s->detect_limit = xoe_ratelimit_new(opts->detect_rate_per_minute);
+    s->auth_limit = xoe_ratelimit_new(opts->auth_failures_per_minute);
     if (opts->api_key) xoe_sha256(opts->api_key, strlen(opts->api_key), s->key_hash);
-    xoe_err rc = s->host && s->chunk && s->limit && s->detect_limit ? XOE_OK : xoe_error_set(e, XOE_ENOMEM, "no memory for the server");
+    xoe_err rc = s->host && s->chunk && s->limit && s->detect_limit && s->auth_limit ? XOE_OK : xoe_error_set(e, XOE_ENOMEM, "no memory for the server");
     if (rc == XOE_OK) rc = listen_on(s, e);
     if (rc == XOE_OK) rc = start_lws(s, e);
     if (rc == XOE_OK) rc = xoe_http_pool_start(s, e);
@@ -164,7 +171,7 @@ xoe_err xoe_http_run(xoe_http_server *s, int drain_ms, xoe_error *e)
             until = now + drain_ms;
             xoe_log(XOE_LOG_INFO, "http", "draining: %d requests in flight, at most %d ms", atomic_load(&s->in_flight), drain_ms);
         }
-        if (atomic_load(&s->in_flight) == 0 || now >= until) return XOE_OK;
+        if (now >= until || (atomic_load(&s->in_flight) == 0 && !xoe_conns_untaken(s))) return XOE_OK;
     }
 }
 
@@ -185,6 +192,7 @@ void xoe_http_close(xoe_http_server *s)
     }
     xoe_ratelimit_free(s->limit);
     xoe_ratelimit_free(s->detect_limit);
+    xoe_ratelimit_free(s->auth_limit);
     xoe_free(s->chunk);
     xoe_free(s->host);
     pthread_cond_destroy(&s->work);

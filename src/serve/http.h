@@ -35,7 +35,9 @@ typedef struct xoe_http_opts {
     int n_threads;              /* request threads = most requests in flight */
     int queue_max;              /* accepted and waiting for a request thread */
     int rate_per_minute, detect_rate_per_minute; /* a client address or key; 0: no limit */
+    int auth_failures_per_minute; /* wrong keys of an address before it must wait; 0: no limit */
     int idle_timeout_s;         /* keep-alive and unfinished requests; default 30 */
+    int write_timeout_s;        /* for the client to take what waits, at least 1 KiB a second of it; default 60 */
     const xoe_http_route *routes; /* [n_routes], borrowed */
     size_t n_routes;
     void *ud;                   /* for handlers */
@@ -44,7 +46,8 @@ typedef struct xoe_http_opts {
 /* Binds; errors: XOE_EEXIST (port in use: says which and how to take another), XOE_EPERM, XOE_EIO. */
 xoe_err xoe_http_open(xoe_http_server **out, const xoe_http_opts *opts, xoe_error *e);
 int xoe_http_port(const xoe_http_server *s);
-/* Serve until xoe_http_stop; then drain: no new requests (503), running ones end, at most drain_ms. */
+/* Serve until xoe_http_stop; then drain: no new requests (503), running ones end and clients
+ * take what was answered, at most drain_ms. */
 xoe_err xoe_http_run(xoe_http_server *s, int drain_ms, xoe_error *e);
 void xoe_http_stop(xoe_http_server *s); /* async-signal-safe */
 bool xoe_http_draining(const xoe_http_server *s);

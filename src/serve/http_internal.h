@@ -51,19 +51,6 @@ struct xoe_http_req {
     bool ready;                      /* guarded by the server's lock */
 };
 
-/* A connection; the loop thread's own. */
-struct xoe_conn {
-    struct lws *wsi;
-    xoe_http_req *req;
-    xoe_conn *prev, *next;
-    int64_t deadline_ms; /* 0: none: a handler is at work */
-    int64_t read_before; /* bytes read when the last answer ended; −1: this is the first request */
-    char peer[64];
-    size_t discard;      /* body bytes to throw away before the refusal in refuse */
-    xoe_error refuse;
-    bool refusing, kill, watched, dispatched;
-};
-
 struct xoe_http_server {
     xoe_http_opts opts;
     char *host;
@@ -71,9 +58,12 @@ struct xoe_http_server {
     unsigned char key_hash[32];
     struct lws_context *lws;
     struct lws_vhost *vhost;
-    xoe_conn *conns; /* loop thread */
-    int n_conns;
-    xoe_ratelimit *limit, *detect_limit;
+    struct lws *listen_wsi;
+    xoe_conn *conns; /* this and what follows: loop thread */
+    int n_conns, conns_max;
+    bool accept_paused;
+    int64_t told_full_ms; /* when it was last logged that no more connections can be taken */
+    xoe_ratelimit *limit, *detect_limit, *auth_limit; /* auth_limit: wrong keys of an address */
     unsigned char *chunk; /* loop thread: LWS_PRE + a write */
     atomic_bool stopping;
     atomic_bool closed;

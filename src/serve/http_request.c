@@ -14,8 +14,6 @@
 #include "ops/metrics.h"
 #include "serve/http_internal.h"
 
-enum { WRITE_TIMEOUT_S = 60 };
-
 xoe_http_req *xoe_http_req_new(xoe_http_server *s)
 {
     xoe_http_req *r = xoe_calloc(1, sizeof *r);
@@ -29,12 +27,8 @@ xoe_http_req *xoe_http_req_new(xoe_http_server *s)
     r->refs = 1;
     r->keep_alive = true;
     r->accepted_ms = xoe_clock_mono_ms();
-    pthread_condattr_t attr;
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->space, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&r->space, NULL);
     xoe_buf_init(&r->body, s->opts.max_body_bytes);
     xoe_buf_init(&r->out, XOE_HTTP_ANSWER_BYTES);
     return r;
@@ -72,12 +66,19 @@ void xoe_http_wake(xoe_http_req *r)
     if (first) lws_cancel_service(s->lws);
 }
 
+static xoe_metric class_of(int status)
+{
+    static const xoe_metric classes[] = {XOE_M_HTTP_UNANSWERED, XOE_M_HTTP_UNANSWERED, XOE_M_HTTP_2XX,
+                                         XOE_M_HTTP_3XX,        XOE_M_HTTP_4XX,        XOE_M_HTTP_5XX};
+    return classes[status >= 200 && status < 600 ? status / 100 : 0];
+}
+
 static void log_once(xoe_http_req *r, const char *end)
 {
     if (r->logged) return;
     r->logged = true;
     atomic_fetch_sub(&r->server->in_flight, 1);
-    xoe_metric_add(XOE_M_HTTP_REQUESTS, 1);
+    xoe_metric_add(class_of(r->status), 1);
     xoe_log(XOE_LOG_INFO, "http", "%s %s %d %lldms %zuB %s id=%s", r->method, r->path ? r->path : "?", r->status,
             (long long)(xoe_clock_mono_ms() - r->accepted_ms), r->sent, end, r->id);
 }
@@ -197,7 +198,6 @@ static const char *reason_of(int status)
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 409: return "Conflict";
-    case 411: return "Length Required";
     case 413: return "Content Too Large";
     case 429: return "Too Many Requests";
     case 499: return "Client Closed Request";
@@ -211,14 +211,21 @@ void xoe_http_set_header(xoe_http_req *r, const char *name, const char *value)
 {
     if (strpbrk(name, "\r\n:") || strpbrk(value, "\r\n")) return; /* no header splitting */
     pthread_mutex_lock(&r->lock);
-    if (r->n_headers < XOE_HTTP_HEADERS_MAX) {
-        char *n = xoe_arena_strndup(r->arena, name, strlen(name)), *v = xoe_arena_strndup(r->arena, value, strlen(value));
-        if (n && v) {
-            r->header_names[r->n_headers] = n;
-            r->header_values[r->n_headers++] = v;
-        }
+    char *n = xoe_arena_strndup(r->arena, name, strlen(name)), *v = xoe_arena_strndup(r->arena, value, strlen(value));
+    int i = 0;
+    while (i < r->n_headers && strcasecmp(r->header_names[i], name))
+        i++;
+    if (n && v && i < XOE_HTTP_HEADERS_MAX) { /* one name, one value: the last */
+        r->header_names[i] = n;
+        r->header_values[i] = v;
+        if (i == r->n_headers) r->n_headers++;
     }
     pthread_mutex_unlock(&r->lock);
+}
+
+static bool is_bodiless(int status)
+{
+    return status == 204 || status == 304;
 }
 
 /* Status line and headers; length < 0: chunked. r->lock is held. */
@@ -233,10 +240,8 @@ static void put_head(xoe_http_req *r, int status, const char *content_type, long
     if (length < 0 && r->http10) r->keep_alive = false; /* ends by closing */
     xoe_buf_printf(&r->out, "HTTP/1.1 %d %s\r\ndate: %s\r\nx-request-id: %s\r\n", status, reason_of(status), date, r->id);
     if (content_type) xoe_buf_printf(&r->out, "content-type: %s\r\n", content_type);
-    if (length >= 0)
-        xoe_buf_printf(&r->out, "content-length: %lld\r\n", length);
-    else
-        xoe_buf_printf(&r->out, "%scache-control: no-cache\r\nx-accel-buffering: no\r\n", r->http10 ? "" : "transfer-encoding: chunked\r\n");
+    if (length >= 0 && !is_bodiless(status)) xoe_buf_printf(&r->out, "content-length: %lld\r\n", length);
+    if (length < 0 && !r->http10) xoe_buf_puts(&r->out, "transfer-encoding: chunked\r\n");
     if (r->server->opts.cors_origin && r->server->opts.cors_origin[0])
         xoe_buf_printf(&r->out, "access-control-allow-origin: %s\r\nvary: origin\r\naccess-control-expose-headers: x-request-id, retry-after\r\n", r->server->opts.cors_origin);
     for (int i = 0; i < r->n_headers; i++)
@@ -250,7 +255,7 @@ void xoe_http_reply(xoe_http_req *r, int status, const char *content_type, const
     bool first = !r->begun && !r->ended;
     if (first) {
         put_head(r, status, content_type, (long long)n);
-        if (!r->head) xoe_buf_add(&r->out, body, n);
+        if (!r->head && !is_bodiless(status)) xoe_buf_add(&r->out, body, n);
         r->begun = r->ended = true;
     }
     pthread_mutex_unlock(&r->lock);
@@ -262,12 +267,14 @@ static const char *code_of(const xoe_error *e)
     if (e->code == XOE_ENOTFOUND && !strcmp(e->param, "model")) return "model_not_found";
     if (e->code == XOE_ELIMIT && (!strcmp(e->param, "messages") || !strcmp(e->param, "prompt"))) return "context_length_exceeded";
     if (e->code == XOE_EAUTH) return "invalid_api_key";
+    if (e->code == XOE_ERATE || e->code == XOE_EBUSY) return "rate_limit_exceeded";
+    if (e->code == XOE_EINVAL) return e->param[0] ? "invalid_value" : NULL;
     return xoe_err_label(e->code);
 }
 
 void xoe_http_reply_error(xoe_http_req *r, const xoe_error *e)
 {
-    json_t *j = json_pack("{s:{s:s%,s:s,s:o,s:s}}", "error", "message", e->msg, strlen(e->msg), "type", xoe_err_openai_type(e->code),
+    json_t *j = json_pack("{s:{s:s%,s:s,s:o,s:s?}}", "error", "message", e->msg, strlen(e->msg), "type", xoe_err_openai_type(e->code),
                           "param", e->param[0] ? json_string(e->param) : json_null(), "code", code_of(e));
     char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
     static const char fallback[] = "{\"error\":{\"message\":\"internal error\",\"type\":\"server_error\",\"param\":null,\"code\":\"internal\"}}";
@@ -297,14 +304,12 @@ void xoe_http_stream_begin(xoe_http_req *r, int status, const char *content_type
     if (first) xoe_http_wake(r);
 }
 
-/* Wait until the loop has taken enough. r->lock is held. −1: gone, or stuck for too long. */
+/* Wait until the loop has taken enough; a client that takes nothing is cut off by its deadline (http_conn.c).
+ * r->lock is held. −1: gone. */
 static int wait_for_space(xoe_http_req *r)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += WRITE_TIMEOUT_S;
     while (r->conn && r->out.len > XOE_HTTP_STREAM_BYTES)
-        if (pthread_cond_timedwait(&r->space, &r->lock, &until)) return -1;
+        pthread_cond_wait(&r->space, &r->lock);
     return r->conn ? 0 : -1;
 }
 

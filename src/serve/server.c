@@ -80,6 +80,7 @@ static xoe_err listen_on(xoe_server *s, xoe_error *e)
     xoe_http_opts o = {.host = c->host, .port = (int)c->port, .api_key = c->api_key, .cors_origin = c->cors_origin,
         .max_body_bytes = (size_t)c->max_body_bytes, .n_threads = thread_count(c), .queue_max = HTTP_QUEUE,
         .rate_per_minute = (int)c->rate_per_minute, .detect_rate_per_minute = (int)c->detect_rate_per_minute,
+        .auth_failures_per_minute = (int)c->auth_failures_per_minute, .idle_timeout_s = (int)c->idle_timeout_s, .write_timeout_s = (int)c->write_timeout_s,
         .routes = routes, .n_routes = sizeof routes / sizeof routes[0], .ud = s};
     return xoe_http_open(&s->http, &o, e);
 }

@@ -35,11 +35,13 @@ def no_sanitizer_report(text):
 class Server:
     """A running `xoe serve` on a free port with a data folder of its own."""
 
-    def __init__(self, *flags, model=TINY, data=None, env=None):
+    def __init__(self, *flags, model=TINY, data=None, env=None, files=None):
         self.data = data or tempfile.mkdtemp(prefix="xoe-test-")
         self.log_path = os.path.join(self.data, "server.log")
         self.log = open(self.log_path, "ab")
         argv = [XOE, "serve", "--port", "0", "--data", self.data, "--models-dir", MODELS, "--model", model, *flags]
+        if files:  # at most so many open files
+            argv = ["prlimit", f"--nofile={files}:{files}", *argv]
         self.process = subprocess.Popen(
             argv, stdout=subprocess.PIPE, stderr=self.log, env={**os.environ, **(env or {})}
         )
@@ -51,9 +53,9 @@ class Server:
         self.port = int(found.group(2))
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def tail(self):
+    def tail(self, n=3000):
         with open(self.log_path, "rb") as f:
-            return f.read()[-3000:].decode(errors="replace")
+            return f.read()[-n:].decode(errors="replace")
 
     def request(self, method, path, body=None, headers=None, timeout=120):
         """(status, headers, parsed or raw body); never raises for a status."""
