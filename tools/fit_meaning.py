@@ -16,7 +16,7 @@ import math
 import sys
 
 RIDGE = 0.5  # on the weights of features scaled to unit variance
-WORDS = ["turned", "intruded", "negations", "negated", "degrees", "added", "lost"]
+WORDS = ["swapped", "turned", "intruded", "negations", "negated", "degrees", "added", "lost"]
 SETS = {
     "words": WORDS,
     "words+cosine": WORDS + ["cosine"],

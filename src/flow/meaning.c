@@ -272,6 +272,7 @@ void xoe_meaning_words(const char *source, size_t n, const char *rewrite, size_t
     out->negations = (int)(x > y ? x - y : y - x);
     out->negated = (x > 0) != (y > 0);
     count_opposites(a, b, out);
+    out->swapped = *out->veto ? 0 : xoe_roles_swapped(a, b);
     out->lost = share_without(a, b);
     out->added = share_without(b, a);
     xoe_free(a);

@@ -4,12 +4,14 @@
 #ifndef XOE_FLOW_MEANING_H
 #define XOE_FLOW_MEANING_H
 
+#include "flow/lexicon.h"
 #include "xoe/engine.h"
 
 /* ---- words (meaning.c) ----------------------------------------------------------------------- */
 
 typedef struct xoe_meaning_words_report {
     const char *veto;   /* "", or a reason of its own to refuse (static) */
+    double swapped;     /* how much two words look to have changed places; 0: not at all (roles.c) */
     int turned;         /* pairs of opposites: only one in the source, only the other in the rewrite */
     int intruded;       /* words of the rewrite whose opposite stands in the source */
     int negations;      /* |difference| of their numbers */
@@ -20,6 +22,7 @@ typedef struct xoe_meaning_words_report {
 
 /* Never fails; without memory the veto says so. */
 void xoe_meaning_words(const char *source, size_t n_source, const char *rewrite, size_t n_rewrite, xoe_meaning_words_report *out);
+double xoe_roles_swapped(const xoe_words *source, const xoe_words *rewrite);
 /* Share of the source's word trigrams that stand in the rewrite too, 0 to 1. */
 double xoe_copied_share(const char *source, size_t n_source, const char *rewrite, size_t n_rewrite);
 
@@ -33,7 +36,7 @@ typedef struct xoe_meaning_opts {
 } xoe_meaning_opts;
 
 typedef enum xoe_meaning_feature {
-    XOE_MEANING_TURNED, XOE_MEANING_INTRUDED, XOE_MEANING_NEGATIONS, XOE_MEANING_NEGATED, XOE_MEANING_DEGREES, XOE_MEANING_ADDED,
+    XOE_MEANING_SWAPPED, XOE_MEANING_TURNED, XOE_MEANING_INTRUDED, XOE_MEANING_NEGATIONS, XOE_MEANING_NEGATED, XOE_MEANING_DEGREES, XOE_MEANING_ADDED,
     XOE_MEANING_LOST, XOE_MEANING_COSINE, XOE_MEANING_ASK_MEANING, XOE_MEANING_ASK_FACTS, XOE_MEANING_N_FEATURES
 } xoe_meaning_feature;
 

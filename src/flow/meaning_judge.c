@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "flow/meaning_model.h"
 
-const char *const xoe_meaning_feature_names[XOE_MEANING_N_FEATURES] = {"turned", "intruded", "negations", "negated", "degrees", "added", "lost", "cosine", "ask_meaning", "ask_facts"};
+const char *const xoe_meaning_feature_names[XOE_MEANING_N_FEATURES] = {"swapped", "turned", "intruded", "negations", "negated", "degrees", "added", "lost", "cosine", "ask_meaning", "ask_facts"};
 
 #define COSINE_MIN 0.60 /* below it no good pair lies; above it the cosine tells next to nothing of damage */
 #define PARAMS_MIN 1000000000u
@@ -22,9 +22,9 @@ struct weights {
 };
 
 static const struct weights tables[] = { /* without a model, with one */
-    {0.9154, {[XOE_MEANING_TURNED] = -2.4328, [XOE_MEANING_INTRUDED] = -2.1003, [XOE_MEANING_NEGATED] = -0.9154}},
-    {-0.1707, {[XOE_MEANING_TURNED] = -1.2518, [XOE_MEANING_INTRUDED] = -3.5477, [XOE_MEANING_NEGATIONS] = -0.6279, [XOE_MEANING_NEGATED] = -0.6279,
-               [XOE_MEANING_ASK_MEANING] = 0.6110, [XOE_MEANING_ASK_FACTS] = 0.9827}},
+    {1.2568, {[XOE_MEANING_SWAPPED] = -0.9811, [XOE_MEANING_TURNED] = -2.7078, [XOE_MEANING_INTRUDED] = -2.1250, [XOE_MEANING_NEGATED] = -1.2077}},
+    {-0.1523, {[XOE_MEANING_SWAPPED] = -0.4733, [XOE_MEANING_TURNED] = -1.5414, [XOE_MEANING_INTRUDED] = -3.4502, [XOE_MEANING_NEGATED] = -0.5774,
+               [XOE_MEANING_ASK_MEANING] = 0.8242, [XOE_MEANING_ASK_FACTS] = 1.2271}},
 };
 
 static xoe_err cosine(xoe_engine *embedder, const char *a, size_t n_a, const char *b, size_t n_b, xoe_priority priority, double *out, xoe_error *e)
@@ -75,6 +75,7 @@ static const char *plainest(const double *f, bool by_model)
     if (f[XOE_MEANING_TURNED] > 0) return "a word was turned into its opposite";
     if (f[XOE_MEANING_NEGATED] > 0) return "a negation changed";
     if (f[XOE_MEANING_INTRUDED] > 0) return "an opposite came in";
+    if (f[XOE_MEANING_SWAPPED] > 1) return "two roles were swapped";
     return by_model ? "the model sees another meaning" : "the meaning is too far";
 }
 
@@ -88,6 +89,7 @@ static bool is_fit_to_judge(const xoe_engine *model)
 
 static void words_into(const xoe_meaning_words_report *r, double *f)
 {
+    f[XOE_MEANING_SWAPPED] = r->swapped;
     f[XOE_MEANING_TURNED] = r->turned;
     f[XOE_MEANING_INTRUDED] = r->intruded;
     f[XOE_MEANING_NEGATIONS] = r->negations;

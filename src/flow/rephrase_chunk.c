@@ -71,6 +71,7 @@ static const char *hint(const char *reason)
         {"unit", " Keep all its numbers and units exactly."},
         {"name", " Keep all its names exactly, and add none."},
         {"negation", " Keep each \"not\", \"no\" and \"never\"."},
+        {"roles", " Keep who does what to whom."},
         {"opposite", " Do not turn anything into its opposite."},
         {"quotation", " Keep what stands in quotation marks word by word."},
         {"code", " Keep what stands in backticks as it is."},

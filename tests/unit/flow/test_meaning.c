@@ -91,6 +91,10 @@ static void test_counts(void **s)
     assert_int_equal(r.negations, 1);
     assert_true(report("You don\xe2\x80\x99t pay.", "You don't pay.").negations == 0);
     assert_true(report("All members must vote.", "Members may vote.").degrees >= 2);
+    const char *sued = "The shareholder sued the board for hiding losses, and the judge allowed the case to go ahead.";
+    assert_true(report(sued, "The board sued the shareholder for hiding losses, and the judge allowed the case to go ahead.").swapped > 1);
+    assert_true(report(sued, "The judge let the case proceed in which the shareholder sued the board because it had hidden losses.").swapped < 0.5);
+    assert_true(report(sued, sued).swapped == 0);
     r = report("The old bridge crosses a wide river.", "A wide river is crossed by the old bridge.");
     assert_true(r.added == 0 && r.lost == 0);
     r = report("The bridge crosses a river.", "The bridge crosses a valley.");
@@ -114,6 +118,10 @@ static void test_judge_on_words(void **s)
     assert_int_equal(xoe_meaning_check(&o, a, strlen(a), "In June prices rose, and nobody complained.", 43, &m, NULL), XOE_OK);
     assert_string_equal(m.reason, "a name is missing");
     assert_true(isnan(m.score));
+    const char *hunted = "Wolves were hunted until none were left in the valley, and the deer multiplied without their natural enemy.";
+    const char *deer = "Deer were hunted until none were left in the valley, and the wolves multiplied without their natural enemy.";
+    assert_int_equal(xoe_meaning_check(&o, hunted, strlen(hunted), deer, strlen(deer), &m, NULL), XOE_OK);
+    assert_string_equal(m.reason, "two roles were swapped");
 }
 
 static void test_copied(void **s)

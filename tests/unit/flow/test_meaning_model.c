@@ -1,6 +1,6 @@
 /* What a model says: on the small one, that the evidence is sane and the same each time; on the paraphraser,
- * where it is installed, that plain damage which words and cosine do not see is refused and good rewrites
- * are not. bench_meaning has the figures. */
+ * where it is installed, that swapped roles are refused and good rewrites
+ * pass. bench_meaning has the figures. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -72,12 +72,12 @@ static void test_roles_and_direction(void **s)
     static const struct {
         const char *a, *good, *spoiled;
     } cases[] = {
-        {"A steam turbine turns heat into motion, and the generator on its shaft makes electricity from that motion.",
-         "Heat is converted to motion by a steam turbine; the generator on the same shaft then turns this motion into electricity.",
-         "In a steam turbine electricity becomes motion, from which the generator sitting on the shaft produces heat."},
-        {"The shareholder sued the board for hiding losses, and the judge allowed the case to go ahead.",
-         "The judge let the case proceed in which the shareholder sued the board because it had hidden losses.",
-         "The board sued the shareholder for hiding losses, and the judge allowed the case to go ahead."},
+        {"The union rejected the offer of the employers and announced a strike for Thursday.",
+         "After refusing what the employers had offered, the union announced that it would strike on Thursday.",
+         "The employers rejected the offer of the union, which announced a strike for Thursday."},
+        {"A password should be long rather than complicated, and it should not be used for more than one account.",
+         "Choose long passwords over complicated ones and do not use the same one for several accounts.",
+         "A password should be complicated rather than long, and it should not be used for more than one account."},
     };
     xoe_engine *en = open_model("qwen2.5-coder-1.5b-instruct-q4_k_m.gguf");
     if (!en) skip();
@@ -87,6 +87,7 @@ static void test_roles_and_direction(void **s)
         assert_int_equal(xoe_meaning_check(&o, cases[i].a, strlen(cases[i].a), cases[i].good, strlen(cases[i].good), &good, NULL), XOE_OK);
         assert_int_equal(xoe_meaning_check(&o, cases[i].a, strlen(cases[i].a), cases[i].spoiled, strlen(cases[i].spoiled), &spoiled, NULL), XOE_OK);
         assert_string_equal(good.method, "words+model");
+        assert_string_equal(good.reason, "");
         assert_true(good.score > spoiled.score + 0.5);
         assert_string_not_equal(spoiled.reason, "");
     }
