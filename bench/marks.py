@@ -3,7 +3,7 @@
 
 In generation: every answer is marked by the sampler. The observed mean score a scored token is compared with the
 prediction 1 + E[H(1/p) − 1] that the sampler noted for the same tokens, and the share of answers that the detector finds
-at p < 1e-3 is counted, each answer by itself.
+at p < 1e-3 is counted, each answer by itself: without the model, and with it (weights).
 
 Rephrase (--rephrase N): N answers written without a mark are rewritten by the paraphraser; counted are the chunks that
 passed the meaning check, and the share of texts found, for the whole rewrite and for the chunks that passed alone.
@@ -64,13 +64,15 @@ def in_generation(server, args, rows):
         a = answer(server, args, i, row[1], True)
         choice = a["choices"][0]
         v = detect(server, choice["message"]["content"])
+        weighted = detect(server, choice["message"]["content"], weights=True)
         gain = choice["watermark"]["expected_gain"]
-        common.say(f"{i + 1:3} {row[0]:9} {a['usage']['completion_tokens']:4} tokens  log10 p {v['log10_p']:8.2f}")
+        common.say(f"{i + 1:3} {row[0]:9} {a['usage']['completion_tokens']:4} tokens  log10 p {v['log10_p']:8.2f}  weighted {weighted['log10_p']:8.2f}")
         return {
             "kind": row[0],
             "n_tokens": a["usage"]["completion_tokens"],
             "n_scored": v["n_scored"],
             "log10_p": v["log10_p"],
+            "log10_p_weighted": weighted["log10_p"],
             "gain": (v["score"] - 1) * v["n_scored"] if v["n_scored"] else 0,
             "expected_gain": gain,
         } | ({"log10_p_weighted": detect(server, choice["message"]["content"], True)["log10_p"]} if args.weighted else {})
@@ -83,7 +85,8 @@ def in_generation(server, args, rows):
     # the error of the mean from answer to answer, of what the prediction leaves open
     rest = [(a["gain"] - a["expected_gain"]) / scored for a in answers]
     error = math.sqrt(len(rest) * statistics.pvariance(rest)) if len(rest) > 1 else math.nan
-    full = [a["log10_p"] for a in answers if a["n_tokens"] >= args.tokens]
+    full = [a for a in answers if a["n_tokens"] >= args.tokens]
+    weighted = [a["log10_p_weighted"] for a in answers]
     return {
         "n": len(answers),
         "n_scored": scored,
@@ -94,8 +97,12 @@ def in_generation(server, args, rows):
         "found_1e-3": found(ps, 1e-3),
         "found_1e-5": found(ps, 1e-5),
         "n_full_length": len(full),
-        "found_1e-3_full_length": found(full, 1e-3) if full else None,
+        "found_1e-3_full_length": found([a["log10_p"] for a in full], 1e-3) if full else None,
+        "found_1e-3_full_length_weighted": found([a["log10_p_weighted"] for a in full], 1e-3) if full else None,
+        "found_1e-3_weighted": found(weighted, 1e-3),
+        "found_1e-5_weighted": found(weighted, 1e-5),
         "median_log10_p": statistics.median(ps),
+        "median_log10_p_weighted": statistics.median(weighted),
         "worst_log10_p": max(ps),
         **(weighted_figures(answers) if args.weighted else {}),
         "missed": [a for a in answers if a["log10_p"] > -3],
@@ -176,7 +183,10 @@ def main():
             parts += [
                 f"mean score {g['observed_mean_score']:.3f} observed, {g['predicted_mean_score']:.3f} predicted, ratio "
                 f"{g['ratio']:.3f} ± {g['ratio_standard_error']:.3f}; found at 1e-3: {g['found_1e-3']:.3f} of {g['n']} "
-                f"(1e-5: {g['found_1e-5']:.3f}); median log10 p {g['median_log10_p']:.1f}"
+                f"(1e-5: {g['found_1e-5']:.3f}), {g['found_1e-3_full_length'] or 0:.3f} of {g['n_full_length']} of full length; "
+                f"median log10 p {g['median_log10_p']:.1f}; weighted {g['found_1e-3_weighted']:.3f} "
+                f"({g['found_1e-5_weighted']:.3f}), {g['found_1e-3_full_length_weighted'] or 0:.3f}, "
+                f"{g['median_log10_p_weighted']:.1f}"
             ]
             if args.weighted:
                 parts += [

@@ -4,6 +4,9 @@
 #include <openssl/crypto.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,4 +85,13 @@ long xoe_mem_live(void)
 long xoe_mem_calls(void)
 {
     return atomic_load(&calls);
+}
+
+void xoe_mem_steady(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024); /* setting it also stops it from growing */
+    mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+#endif
 }

@@ -17,6 +17,10 @@ char *xoe_strndup(const char *s, size_t n); /* copies n bytes, adds NUL */
 void xoe_free(void *p);
 void xoe_zero(void *p, size_t n);      /* wipe a secret; never optimised away */
 
+/* For a server that runs for long: without it glibc lets every thread keep a heap of its own, raises the size
+ * from which memory goes back to the system at once, and grows with the number of requests. Call first. */
+void xoe_mem_steady(void);
+
 /* Tests: make the call number n from now (1 = next) fail, once; 0 turns it off. */
 void xoe_mem_fail_at(long n);
 long xoe_mem_live(void);  /* allocations alive */

@@ -1,4 +1,5 @@
 /* The program: picks a subcommand of the table in commands.c. */
+#include "base/mem.h"
 #include "cli/cli.h"
 #include "ops/suggest.h"
 #include "xoe/version.h"
@@ -50,6 +51,7 @@ static void limit_spinning(char **argv)
 int main(int argc, char **argv)
 {
     limit_spinning(argv);
+    xoe_mem_steady();
     signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write, told as such */
     if (argc < 2) {
         help(stderr);

@@ -58,7 +58,7 @@ def test_stream_is_the_same_text(client):
     assert parts == whole
 
 
-@pytest.mark.parametrize("stop", [".", [".", ","], ["never ever there"]])
+@pytest.mark.parametrize("stop", ["e", [".", "a"], ["never ever there"]])  # letters come in every answer
 def test_stop(client, stop):
     r = chat(client, stop=stop, max_tokens=60, seed=1, logit_bias=ON)
     text = r.choices[0].message.content
