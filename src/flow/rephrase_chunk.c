@@ -305,6 +305,14 @@ out:
     return rc;
 }
 
+/* For the report only: where the engine has no room for it now, it is left out. */
+static xoe_err measure(const xoe_rephrase_opts *o, const char *source, size_t n, const char *rewrite, size_t m, xoe_chunk_report *r, xoe_error *e)
+{
+    xoe_err rc = xoe_text_nll(o->paraphraser, source, n, o->priority, &r->source_nll, e);
+    if (rc == XOE_OK) rc = xoe_text_nll(o->paraphraser, rewrite, m, o->priority, &r->rewrite_nll, e);
+    return rc == XOE_EBUSY ? XOE_OK : rc;
+}
+
 xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_t n, size_t index, xoe_buf *out, xoe_chunk_report *report,
                            xoe_chunk_usage *usage, xoe_error *e)
 {
@@ -322,8 +330,7 @@ xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_
         report->outcome = XOE_CHUNK_REWRITTEN;
         xoe_buf_add(out, w.best.data, w.best.len);
         report->length_ratio = (double)w.best.len / (double)n;
-        if (o->measure) rc = xoe_text_nll(o->paraphraser, source, n, o->priority, &report->source_nll, e);
-        if (o->measure && rc == XOE_OK) rc = xoe_text_nll(o->paraphraser, w.best.data, w.best.len, o->priority, &report->rewrite_nll, e);
+        if (o->measure) rc = measure(o, source, n, w.best.data, w.best.len, report, e);
     } else if (rc == XOE_OK) {
         xoe_buf_add(out, source, n);
         report->length_ratio = 1;
