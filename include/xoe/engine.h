@@ -26,7 +26,7 @@ typedef struct xoe_engine_opts {
     int n_slots;          /* answers at once; default 8 */
     int n_ctx_slot;       /* context tokens a slot; default min(4096, trained) */
     int n_batch;          /* tokens a decode call at most; default: the largest step */
-    int n_prefill;        /* prompt tokens a step; default 192 */
+    int n_prefill;        /* prompt tokens a step; default 128 */
     int n_threads;        /* default: cores allowed to this process */
     int queue_max;        /* jobs waiting for a slot; default 64 */
     bool embeddings;      /* an embedding model (pooled) */

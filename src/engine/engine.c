@@ -77,7 +77,7 @@ static xoe_err make_context(xoe_engine *en, const xoe_engine_opts *o, xoe_error 
     en->n_ctx_slot = or_default(o->n_ctx_slot, en->embeddings || trained < 4096 ? trained : 4096);
     if (trained > 0 && en->n_ctx_slot > trained) en->n_ctx_slot = trained;
     en->n_slots = or_default(o->n_slots, 8);
-    en->n_prefill = or_default(o->n_prefill, 192);
+    en->n_prefill = or_default(o->n_prefill, 128);
     en->n_batch = or_default(o->n_batch, XOE_PROMPT_STEP(en->n_prefill) + en->n_slots); /* the largest step */
     if (en->n_prefill > en->n_batch) en->n_prefill = en->n_batch;
     if (en->n_slots > (int)llama_max_parallel_sequences() || en->n_ctx_slot > INT32_MAX / en->n_slots)

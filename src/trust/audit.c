@@ -9,11 +9,13 @@
  * writer's alone; a mutex guards the queue and is not held across SQLite. */
 #include "trust/audit.h"
 
+#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -287,7 +289,10 @@ xoe_err xoe_audit_verify(const char *data_dir, int64_t *rows, int64_t *bad_id, x
     char *path = xoe_path_join(data_dir, "audit.db");
     *rows = *bad_id = 0;
     memcpy(head, zeros, sizeof zeros);
-    xoe_err rc = path ? open_db(&db, path, false, e) : xoe_error_set(e, XOE_ENOMEM, "no memory");
+    xoe_err rc = path ? XOE_OK : xoe_error_set(e, XOE_ENOMEM, "no memory");
+    if (rc == XOE_OK && access(path, F_OK) && errno == ENOENT)
+        rc = xoe_error_set(e, XOE_ENOTFOUND, "there is no record %s: nothing was answered from this data folder yet, or the file was removed", path);
+    if (rc == XOE_OK) rc = open_db(&db, path, false, e);
     if (rc == XOE_OK && sqlite3_prepare_v2(db,
                                            "SELECT id, timestamp_ms, request_id, user_id, text_hash, is_watermarked, confidence_ppb, model_version,"
                                            " key_id, previous_hash, hash, timestamp, detection_confidence FROM watermark_audit_log ORDER BY id",

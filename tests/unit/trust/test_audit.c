@@ -91,6 +91,15 @@ static void test_chain(void **s)
     }
 }
 
+static void test_no_record(void **s)
+{
+    (void)s;
+    int64_t rows, bad;
+    xoe_error e = XOE_ERROR_INIT;
+    assert_int_equal(xoe_audit_verify("/nonexistent", &rows, &bad, &e), XOE_ENOTFOUND);
+    assert_non_null(strstr(e.msg, "there is no record"));
+}
+
 static void test_bad_rows(void **s)
 {
     (void)s;
@@ -136,6 +145,6 @@ static void test_full_disk(void **s) /* last: the file size limit stays */
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chain), cmocka_unit_test(test_bad_rows), cmocka_unit_test(test_full_disk)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chain), cmocka_unit_test(test_no_record), cmocka_unit_test(test_bad_rows), cmocka_unit_test(test_full_disk)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
