@@ -48,17 +48,6 @@ def found(log10_ps, level):
     return sum(p <= math.log10(level) for p in log10_ps) / len(log10_ps)
 
 
-def weighted_figures(answers):
-    """The same answers, read by the model that wrote them, without the prompt."""
-    ps = [a["log10_p_weighted"] for a in answers]
-    return {
-        "median_log10_p_weighted": statistics.median(ps),
-        "worst_log10_p_weighted": max(ps),
-        "found_1e-3_weighted": found(ps, 1e-3),
-        "found_1e-5_weighted": found(ps, 1e-5),
-    }
-
-
 def in_generation(server, args, rows):
     def one(i, row):
         a = answer(server, args, i, row[1], True)
@@ -66,7 +55,10 @@ def in_generation(server, args, rows):
         v = detect(server, choice["message"]["content"])
         weighted = detect(server, choice["message"]["content"], weights=True)
         gain = choice["watermark"]["expected_gain"]
-        common.say(f"{i + 1:3} {row[0]:9} {a['usage']['completion_tokens']:4} tokens  log10 p {v['log10_p']:8.2f}  weighted {weighted['log10_p']:8.2f}")
+        common.say(
+            f"{i + 1:3} {row[0]:9} {a['usage']['completion_tokens']:4} tokens  log10 p {v['log10_p']:8.2f}  "
+            f"weighted {weighted['log10_p']:8.2f}"
+        )
         return {
             "kind": row[0],
             "n_tokens": a["usage"]["completion_tokens"],
@@ -75,7 +67,7 @@ def in_generation(server, args, rows):
             "log10_p_weighted": weighted["log10_p"],
             "gain": (v["score"] - 1) * v["n_scored"] if v["n_scored"] else 0,
             "expected_gain": gain,
-        } | ({"log10_p_weighted": detect(server, choice["message"]["content"], True)["log10_p"]} if args.weighted else {})
+        }
 
     answers = each(args, one, rows)
     ps = [a["log10_p"] for a in answers]
@@ -103,8 +95,8 @@ def in_generation(server, args, rows):
         "found_1e-5_weighted": found(weighted, 1e-5),
         "median_log10_p": statistics.median(ps),
         "median_log10_p_weighted": statistics.median(weighted),
+        "worst_log10_p_weighted": max(weighted),
         "worst_log10_p": max(ps),
-        **(weighted_figures(answers) if args.weighted else {}),
         "missed": [a for a in answers if a["log10_p"] > -3],
         "answers": answers,
     }
@@ -168,7 +160,6 @@ def main():
     p.add_argument("--top-p", type=float, default=0.95, help="[%(default)s]")
     p.add_argument("--seed", type=int, default=1, help="of the first prompt [%(default)s]")
     p.add_argument("--at-once", type=int, default=8, help="requests at once [%(default)s]")
-    p.add_argument("--weighted", action="store_true", help="detect with weights too: the model reads each answer")
     p.add_argument("--rephrase", type=int, default=0, help="texts to mark by rephrasing; 0: none [%(default)s]")
     p.add_argument("--rephrase-temperature", type=float, default=1.0, help="[%(default)s]")
     args = p.parse_args()
@@ -188,11 +179,6 @@ def main():
                 f"({g['found_1e-5_weighted']:.3f}), {g['found_1e-3_full_length_weighted'] or 0:.3f}, "
                 f"{g['median_log10_p_weighted']:.1f}"
             ]
-            if args.weighted:
-                parts += [
-                    f"with weights: median log10 p {g['median_log10_p_weighted']:.1f}, found at 1e-3: "
-                    f"{g['found_1e-3_weighted']:.3f} (1e-5: {g['found_1e-5_weighted']:.3f})"
-                ]
         if args.rephrase:
             r = figures["rephrase"] = by_rephrase(server, args)
             parts += [

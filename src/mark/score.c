@@ -25,46 +25,62 @@ static void take_words(xoe_scratch *t, size_t n, uint32_t shift)
         t->words[i] = xoe_prf_word(&t->token[i], shift);
 }
 
-void xoe_score_sums(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored,
-                    const double *weights, xoe_scratch *t, double *sums)
+/* Visit the words of every scored token, [m * n_words] of chunk [at, at + m), under each shift. */
+static void each_chunk(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored, xoe_scratch *t,
+                       void (*visit)(size_t at, size_t m, uint32_t shift, const uint64_t *words, void *ud), void *ud)
 {
-    const xoe_scheme_ops *ops = xoe_scheme_find(p->scheme);
-    uint32_t k = (uint32_t)ops->n_words, tag = xoe_prf_tag(p->scheme, p->width);
-    uint32_t n_shifts = (uint32_t)p->n_shifts;
-    memset(sums, 0, n_shifts * sizeof *sums);
+    uint32_t k = (uint32_t)xoe_scheme_find(p->scheme)->n_words, tag = xoe_prf_tag(p->scheme, p->width);
     for (size_t at = 0; at < scored->n; at += XOE_SCORE_CHUNK) {
         size_t m = scored->n - at < XOE_SCORE_CHUNK ? scored->n - at : XOE_SCORE_CHUNK;
         xoe_prf_encrypt(prf, scored->contexts + at, t->context, m);
-        for (uint32_t s = 0; s < n_shifts; s++) {
+        for (uint32_t s = 0; s < (uint32_t)p->n_shifts; s++) {
             if (s % 2 == 0) encrypt_tokens(prf, scored, at, m, s, tag, k, NULL, t);
             take_words(t, m * k, s);
-            if (!weights) {
-                sums[s] += ops->sum(p, t->words, m);
-                continue;
-            }
-            for (size_t i = 0; i < m; i++)
-                sums[s] += weights[at + i] * ops->score(p, t->words + i * k);
+            visit(at, m, s, t->words, ud);
         }
     }
+}
+
+struct sums {
+    const xoe_mark_params *params;
+    const xoe_scheme_ops *ops;
+    const double *per_token; /* weights or probabilities; NULL: weights of 1 */
+    double *sums;
+    xoe_evidence *evidence;
+};
+
+static void add_sums(size_t at, size_t m, uint32_t shift, const uint64_t *words, void *ud)
+{
+    const struct sums *x = ud;
+    if (!x->per_token) {
+        x->sums[shift] += x->ops->sum(x->params, words, m);
+        return;
+    }
+    for (size_t i = 0; i < m; i++)
+        x->sums[shift] += x->per_token[at + i] * x->ops->score(x->params, words + i * (size_t)x->ops->n_words);
+}
+
+static void add_evidence(size_t at, size_t m, uint32_t shift, const uint64_t *words, void *ud)
+{
+    const struct sums *x = ud;
+    for (size_t i = 0; i < m; i++)
+        xoe_evidence_add(&x->evidence[shift], x->ops->ratio(x->params, words + i * (size_t)x->ops->n_words, x->per_token[at + i]));
+}
+
+void xoe_score_sums(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored,
+                    const double *weights, xoe_scratch *t, double *sums)
+{
+    struct sums x = {.params = p, .ops = xoe_scheme_find(p->scheme), .per_token = weights, .sums = sums};
+    memset(sums, 0, (size_t)p->n_shifts * sizeof *sums);
+    each_chunk(prf, p, scored, t, add_sums, &x);
 }
 
 void xoe_score_evidence(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored, const double *probs, xoe_scratch *t,
                         xoe_evidence *evidence)
 {
-    const xoe_scheme_ops *ops = xoe_scheme_find(p->scheme);
-    uint32_t k = (uint32_t)ops->n_words, tag = xoe_prf_tag(p->scheme, p->width);
-    uint32_t n_shifts = (uint32_t)p->n_shifts;
-    memset(evidence, 0, n_shifts * sizeof *evidence);
-    for (size_t at = 0; at < scored->n; at += XOE_SCORE_CHUNK) {
-        size_t m = scored->n - at < XOE_SCORE_CHUNK ? scored->n - at : XOE_SCORE_CHUNK;
-        xoe_prf_encrypt(prf, scored->contexts + at, t->context, m);
-        for (uint32_t s = 0; s < n_shifts; s++) {
-            if (s % 2 == 0) encrypt_tokens(prf, scored, at, m, s, tag, k, NULL, t);
-            take_words(t, m * k, s);
-            for (size_t i = 0; i < m; i++)
-                xoe_evidence_add(&evidence[s], ops->ratio(p, t->words + i * k, probs[at + i]));
-        }
-    }
+    struct sums x = {.params = p, .ops = xoe_scheme_find(p->scheme), .per_token = probs, .evidence = evidence};
+    memset(evidence, 0, (size_t)p->n_shifts * sizeof *evidence);
+    each_chunk(prf, p, scored, t, add_evidence, &x);
 }
 
 void xoe_score_each(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored,
