@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "engine/chat.h"
+#include "flow/chat_tokens.h"
 
 enum { TOP = 64 };
 
@@ -72,16 +72,8 @@ static char *messages(xoe_question q, const char *a, size_t n, const char *b, si
 
 static xoe_err render(const xoe_engine *en, xoe_question q, const char *a, size_t n, const char *b, size_t m, int32_t **tokens, size_t *n_tokens, xoe_error *e)
 {
-    xoe_chat *chat = NULL;
-    size_t len;
     char *text = messages(q, a, n, b, m);
-    xoe_chat_inputs in = {.messages_json = text};
-    xoe_err rc = text ? xoe_chat_render(&chat, en, &in, e) : xoe_error_set(e, XOE_EINVAL, "the texts to compare are not UTF-8, or there is no memory");
-    if (rc == XOE_OK) {
-        const char *prompt = xoe_chat_prompt(chat, &len);
-        rc = xoe_engine_tokenize(en, prompt, len, true, true, tokens, n_tokens, e);
-    }
-    xoe_chat_close(chat);
+    xoe_err rc = text ? xoe_chat_tokens(en, text, tokens, n_tokens, e) : xoe_error_set(e, XOE_EINVAL, "the texts to compare are not UTF-8, or there is no memory");
     free(text);
     return rc;
 }

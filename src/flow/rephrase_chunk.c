@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "engine/chat.h"
+#include "flow/chat_tokens.h"
 #include "flow/meaning.h"
 #include "flow/meaning_model.h"
 
@@ -89,18 +89,10 @@ static const char *hint(const char *reason)
 
 static xoe_err render(const xoe_engine *en, const char *source, size_t n, const char *last_reason, int32_t **tokens, size_t *n_tokens, xoe_error *e)
 {
-    xoe_chat *chat = NULL;
-    size_t len;
     json_t *m = json_pack("[{s:s, s:s}, {s:s, s:o}]", "role", "system", "content", instruction, "role", "user", "content",
                           json_sprintf("Rephrase this text.%s\n\n%.*s", hint(last_reason), (int)n, source));
     char *text = m ? json_dumps(m, JSON_COMPACT) : NULL;
-    xoe_chat_inputs in = {.messages_json = text};
-    xoe_err rc = text ? xoe_chat_render(&chat, en, &in, e) : xoe_error_set(e, XOE_ENOMEM, "no memory for a prompt");
-    if (rc == XOE_OK) {
-        const char *prompt = xoe_chat_prompt(chat, &len);
-        rc = xoe_engine_tokenize(en, prompt, len, true, true, tokens, n_tokens, e);
-    }
-    xoe_chat_close(chat);
+    xoe_err rc = text ? xoe_chat_tokens(en, text, tokens, n_tokens, e) : xoe_error_set(e, XOE_ENOMEM, "no memory for a prompt");
     free(text);
     json_decref(m);
     return rc;
