@@ -20,16 +20,20 @@ import common
 TINY, SMALL, BETTER = common.TINY, common.SMALL, common.BETTER
 Set = sets.Set
 
-# label of a model, temperature, scheme, answers; in the order in which they are generated
+OTHERS = [scheme for scheme in sets.SCHEMES if scheme != "gumbel"]
+# label of a model, temperature, scheme, answers; of each set some answers first, then more, see ROUNDS
 FULL = [
     Set(TINY, 0.7, answers=64),
     Set(SMALL, 0.7, answers=64, tokens=288),
     Set(SMALL, 0.7, answers=40, tokens=272, long=False),
     Set(TINY, 1.0, answers=64, tokens=256),
+    *(Set(TINY, 1.0, scheme, answers=24, tokens=256) for scheme in ("none", *OTHERS)),
+    *(Set(TINY, 0.7, scheme, answers=24, tokens=320) for scheme in ("none", *OTHERS)),
     Set(SMALL, 1.0, answers=32, tokens=256),
-    Set(BETTER, 0.7, answers=32, tokens=256),
-    *(Set(TINY, 1.0, scheme, answers=24, tokens=256) for scheme in ("none", *sets.SCHEMES) if scheme != "gumbel"),
+    Set(BETTER, 1.0, answers=32, tokens=256),
+    Set(BETTER, 0.7, answers=32, tokens=288),
 ]
+ROUNDS = (rates.FEWEST, 2 * rates.FEWEST, 1000)
 REWRITES = sets.Rewrites(FULL[1], BETTER, answers=8)
 QUICK = [Set(TINY, 0.7, answers=16), *(Set(TINY, 1.0, scheme, answers=12, tokens=256) for scheme in ("none", "gumbel", "green"))]
 STEPS = ("generate", "rates", "attacks", "quality", "unbiased", "speed", "report")
@@ -52,11 +56,12 @@ def keep(name, figures, *models):
 
 def generate(plan, args):
     end = time.monotonic() + args.seconds
-    for s in plan:
-        left = end - time.monotonic()
-        if left < 10 or not s.generate(left):
-            common.say("not all sets are whole: run this again to go on")
-            return False
+    for upto in ROUNDS:
+        for s in plan:
+            left = end - time.monotonic()
+            if left < 10 or not s.generate(left, upto):
+                common.say("not all sets are whole: run this again to go on")
+                return False
     return True
 
 

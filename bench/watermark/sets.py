@@ -78,10 +78,11 @@ class Set:
             out.append(r)
         return out[: self.answers]
 
-    def generate(self, seconds):
-        """Continue the set for at most about so many seconds; True: it is whole."""
+    def generate(self, seconds, upto):
+        """Continue the set for at most about so many seconds; True: it has its first `upto` answers."""
         have = {a["id"] for a in self.read()}
-        missing = [r for r in self.requests() if r["id"] not in have]
+        wanted = self.requests()[:upto]
+        missing = [r for r in wanted if r["id"] not in have]
         if not missing:
             return True
         begun = time.monotonic()
@@ -93,7 +94,7 @@ class Set:
             common.die(done.stderr.decode(errors="replace")[-500:])
         now = len(self.read())
         common.say(f"{self.label}: {now} of {self.answers} answers, {now - len(have)} in {time.monotonic() - begun:.0f} s")
-        return now == self.answers
+        return now >= len(wanted)
 
 
 class Rewrites(Set):
