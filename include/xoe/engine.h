@@ -143,6 +143,7 @@ typedef struct xoe_event {
     /* DONE */
     xoe_finish finish;
     int n_predicted;
+    int n_drawn; /* n_predicted, and what was drawn and not kept (drafts, flow/writing.h) */
     double prompt_ms, predicted_ms, queued_ms;
     const xoe_error *error; /* finish == XOE_FINISH_ERROR */
 } xoe_event;
@@ -168,10 +169,15 @@ typedef struct xoe_gen_request {
     xoe_event_cb on_event;
     void *ud;
     bool reuse_prefix; /* with a seed: reuse cached prefixes all the same; exact only up to rounding */
+    /* With a seed: jobs of one family (0: none) reuse prefixes that the family itself computed, and no others. A family
+     * that computes the same pieces in the same order is exact. */
+    uint64_t family;
+    size_t n_written;  /* the prompt's last tokens belong to the answer: penalties, grammar, avoid and mark go on from them */
 } xoe_gen_request;
 
 /* Queue a generation. Errors: XOE_EBUSY (queue full), XOE_ELIMIT (prompt longer than the context;
- * the message gives both numbers), XOE_EINVAL (empty prompt, bad grammar, token out of range). */
+ * the message gives both numbers), XOE_EINVAL (empty prompt, bad grammar, token out of range),
+ * XOE_EUNSUPPORTED (a mark that drafts carry, see xoe_scheme_needs_drafts). */
 XOE_API xoe_err xoe_engine_generate(xoe_engine *en, const xoe_gen_request *req, xoe_job **out,
                                     xoe_error *e);
 /* Ask to stop: the slot is free within one decode step; DONE follows. Thread: any. */

@@ -36,6 +36,8 @@ typedef enum xoe_scheme {
 
 XOE_API const char *xoe_scheme_name(xoe_scheme s); /* "gumbel"; NULL: unknown */
 XOE_API xoe_err xoe_scheme_parse(const char *name, xoe_scheme *out, xoe_error *e);
+/* Watermax: a pick changes nothing, the mark comes from choosing among drafts (xoe_marker_draft_gain). */
+XOE_API bool xoe_scheme_needs_drafts(xoe_scheme s);
 
 /* How a key marks. Kept with the key: writer and detector must agree. 0 means default. */
 typedef struct xoe_mark_params {
@@ -92,10 +94,10 @@ XOE_API void xoe_marker_pick(xoe_marker *m, const xoe_cand *cands, size_t n, con
 
 /* What a draft would add to the score over chance: text holds [n_answer] tokens that are settled
  * and then [n_draft] of the draft. For watermax: write several drafts, keep the one that gains
- * most. May be called with any scheme. Errors: XOE_ENOMEM. Source: Giboulot & Furon 2024
- * (2403.04808). */
+ * most. scored: [n_draft] which of its tokens the detector will score, or NULL. May be called with
+ * any scheme. Errors: XOE_ENOMEM. Source: Giboulot & Furon 2024 (2403.04808). */
 XOE_API xoe_err xoe_marker_draft_gain(xoe_marker *m, const int32_t *text, size_t n_answer,
-                                      size_t n_draft, double *gain, xoe_error *e);
+                                      size_t n_draft, double *gain, bool *scored, xoe_error *e);
 
 /* H(1/p) − 1: what a token that the model gives probability p gains in score over chance on
  * average, under gumbel. 0 for a certain token. */

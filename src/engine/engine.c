@@ -274,6 +274,9 @@ xoe_err xoe_engine_generate(xoe_engine *en, const xoe_gen_request *r, xoe_job **
     if (!r || r->size != sizeof *r || !r->on_event || (r->mark && !r->mark_key))
         return xoe_error_set(e, XOE_EINVAL, "a request needs its size, on_event, and a key if it has a mark");
     if (en->embeddings) return xoe_error_param(e, XOE_EUNSUPPORTED, "model", "%s makes embeddings, not text", en->name);
+    if (r->mark && xoe_scheme_needs_drafts(r->mark->scheme) && r->sampling.temperature > 0)
+        return xoe_error_param(e, XOE_EUNSUPPORTED, "scheme", "one answer cannot carry %s: drafts do", xoe_scheme_name(r->mark->scheme));
+    if (r->n_written > r->n_prompt) return xoe_error_set(e, XOE_EINVAL, "more was written than the prompt holds");
     xoe_err rc = check_tokens(en, r->prompt, r->n_prompt, en->ctx ? (size_t)en->n_ctx_slot - 1 : 0, e);
     if (rc != XOE_OK || (rc = check_sampling(en, &r->sampling, e)) != XOE_OK) return rc;
     xoe_job *j = NULL;
@@ -286,6 +289,8 @@ xoe_err xoe_engine_generate(xoe_engine *en, const xoe_gen_request *r, xoe_job **
     j->on_event = r->on_event;
     j->ud = r->ud;
     j->exact = r->sampling.has_seed && !r->reuse_prefix;
+    j->family = j->exact ? r->family : 0;
+    j->n_written = r->n_written;
     j->n_preserved = r->sampling.n_preserved_tokens;
     j->preserved = xoe_malloc(j->n_preserved * sizeof *j->preserved);
     if (!j->preserved) {
@@ -303,8 +308,9 @@ xoe_err xoe_engine_generate(xoe_engine *en, const xoe_gen_request *r, xoe_job **
         rc = xoe_sampler_open(&j->sampler, &r->sampling, en->n_vocab, en->suppress, (size_t)en->n_suppress, grammar, mark, e);
     if (rc == XOE_OK) {
         xoe_sampler_seed_history(j->sampler, r->prompt, r->n_prompt);
-        rc = enqueue(en, j, e);
+        rc = xoe_sampler_go_on(j->sampler, r->prompt + r->n_prompt - r->n_written, r->n_written, e);
     }
+    if (rc == XOE_OK) rc = enqueue(en, j, e);
     if (rc != XOE_OK) {
         job_free(j);
         return rc;

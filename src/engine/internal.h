@@ -32,7 +32,9 @@ struct xoe_job {
 
     /* generate */
     xoe_sampler *sampler;
-    bool exact; /* seeded: prompt computed afresh in fixed pieces */
+    bool exact; /* seeded: prompt computed afresh, or from its family, in fixed pieces */
+    uint64_t family;
+    size_t n_written;
     int max_tokens, n_probs;
     int32_t *preserved; /* control tokens whose text is shown */
     size_t n_preserved;
@@ -51,13 +53,14 @@ typedef struct xoe_slot {
     xoe_job *job;    /* NULL: free, the cache is kept for its prefix */
     int32_t *cache;  /* [n_ctx_slot] tokens whose keys and values the sequence holds */
     size_t n_cache;
+    uint64_t family; /* of exact jobs that computed it; 0: others did */
     uint64_t used;   /* when it was last used, for LRU */
     /* of the running job */
     size_t n_done;   /* prompt tokens in the cache */
     int n_cached;    /* of them, taken over */
     bool answering;  /* the prompt is done */
     int32_t *answer; /* [n_ctx_slot] */
-    size_t n_answer;
+    size_t n_answer; /* what was written before included */
     int32_t last;    /* sampled, not yet in the cache */
     int batch_index; /* row of this step's batch whose logits it needs; −1: none */
     int64_t start_ns, first_ns;

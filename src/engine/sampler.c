@@ -143,6 +143,16 @@ static void count_token(xoe_sampler *p, int32_t id)
     p->counts[p->n_counts++] = (struct count){id, 1};
 }
 
+xoe_err xoe_sampler_go_on(xoe_sampler *p, const int32_t *answer, size_t n, xoe_error *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (p->grammar && xoe_grammar_accept(p->grammar, answer[i]))
+            return xoe_error_set(e, XOE_EINVAL, "the answer so far does not follow the grammar");
+        count_token(p, answer[i]);
+    }
+    return XOE_OK;
+}
+
 /* Lower what would go on copying `avoid`, once a token however often the run of tokens stands there. */
 static void push_off(const xoe_sampler *p, float *logits, const int32_t *answer, size_t n_answer)
 {

@@ -24,6 +24,9 @@ void xoe_sampler_close(xoe_sampler *s);
 /* recent: the prompt's last tokens, for repeat_penalty. Call once before the first sample. */
 void xoe_sampler_seed_history(xoe_sampler *s, const int32_t *prompt, size_t n);
 
+/* Go on from an answer's first tokens, which were drawn elsewhere. Errors: XOE_EINVAL (the grammar refuses one). */
+xoe_err xoe_sampler_go_on(xoe_sampler *s, const int32_t *answer, size_t n, xoe_error *e);
+
 /* logits: [n_vocab], changed in place. answer: tokens so far. The token is accepted (history and
  * grammar move on). */
 xoe_sampled xoe_sampler_sample(xoe_sampler *s, float *logits, const int32_t *answer, size_t n_answer);

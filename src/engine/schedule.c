@@ -15,7 +15,7 @@ int xoe_prompt_piece(size_t n_left, int n_used, int n_prefill, int room, bool ex
     return (n_prefill < whole ? n_prefill : whole) - n_used;
 }
 
-xoe_placement xoe_place(const xoe_slot_view *v, int n)
+xoe_placement xoe_place(const xoe_slot_view *v, int n, size_t copy_min)
 {
     int own = -1, oldest = -1, donor = -1;
     for (int i = 0; i < n; i++) {
@@ -29,7 +29,7 @@ xoe_placement xoe_place(const xoe_slot_view *v, int n)
     if (oldest < 0) return (xoe_placement){-1, -1, 0};
     size_t waste = v[own].n_cache - v[own].shared;
     if (v[own].shared == 0 || (waste > v[own].shared && waste > XOE_WASTE_MAX)) own = oldest;
-    if (v[donor].shared >= v[own].shared + XOE_COPY_MIN) {
+    if (v[donor].shared >= v[own].shared + copy_min) {
         /* the copy replaces what the slot holds, so it goes to the oldest */
         return (xoe_placement){oldest, donor, v[donor].shared};
     }

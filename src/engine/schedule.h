@@ -43,8 +43,8 @@ typedef struct xoe_placement {
 
 /* Where a job goes: to the free slot that shares the longest prefix with it, unless that would
  * overwrite a long text of somebody else; then, and when a busy slot shares more, to the slot that was
- * unused for longest, with a copy of the prefix if it is long enough to pay. */
-xoe_placement xoe_place(const xoe_slot_view *slots, int n);
+ * unused for longest, with a copy of the prefix if it is copy_min tokens longer than what is there. */
+xoe_placement xoe_place(const xoe_slot_view *slots, int n, size_t copy_min);
 
 /* Length of the common prefix of a and b. */
 size_t xoe_common_prefix(const int32_t *a, size_t n, const int32_t *b, size_t m);

@@ -8,7 +8,9 @@
  * waits for that, so that n answers to one prompt compute it once.
  *
  * Seeded jobs are exact: the kernels round differently for pieces of different length, so their
- * prompt is computed afresh in pieces of n_prefill, whatever was cached.
+ * prompt is computed afresh in pieces of n_prefill, whatever was cached. Those of one family take prefixes
+ * from each other, always from the slot that shares most, so that what they continue was computed by the
+ * same steps each time.
  *
  * Invariants: slot->cache[0, n_cache) is what sequence slot->seq holds; DONE is delivered once, before
  * job->done is set; the lock is never held across a llama.cpp call or a callback. */
@@ -77,7 +79,7 @@ static void end_job(xoe_engine *en, xoe_job *j, const xoe_slot *slot, xoe_finish
         ev.n_prompt = (int)j->n_prompt;
         if (slot) {
             ev.n_cached = slot->n_cached;
-            ev.n_predicted = (int)slot->n_answer;
+            ev.n_predicted = ev.n_drawn = (int)(slot->n_answer - j->n_written);
             ev.queued_ms = ms_between(j->queued_ns, slot->start_ns);
             ev.prompt_ms = ms_between(slot->start_ns, slot->first_ns ? slot->first_ns : now);
             ev.predicted_ms = ms_between(slot->first_ns, now);
@@ -133,8 +135,14 @@ static void cut_cache(xoe_engine *en, xoe_slot *s, size_t n)
 /* Tokens of its prompt that a job can take from a cache: the last is computed for its logits. */
 static size_t reusable(const xoe_job *j)
 {
-    if (j->exact) return 0;
+    if (j->exact && !j->family) return 0;
     return j->kind == XOE_JOB_SCORE ? j->n_prefix - 1 : j->n_prompt - 1;
+}
+
+/* May j use what the slot holds? Exact jobs use their family's only. */
+static bool usable(const xoe_slot *s, const xoe_job *j)
+{
+    return !j->exact || s->family == j->family;
 }
 
 /* Is a running job, of no lower priority, about to compute a prefix that j needs and no cache has? */
@@ -143,6 +151,7 @@ static bool prefix_is_coming(const xoe_engine *en, const xoe_job *j)
     size_t most = reusable(j), now = 0, soon = 0;
     for (int i = 0; i < en->n_slots; i++) {
         const xoe_slot *s = &en->slots[i];
+        if (!usable(s, j)) continue;
         size_t n = xoe_common_prefix(s->cache, s->n_cache, j->prompt, most);
         if (n > now) now = n;
         if (!s->job || s->answering || s->job->priority < j->priority) continue;
@@ -159,9 +168,9 @@ static xoe_slot *choose_slot(xoe_engine *en, const xoe_job *j, size_t *shared)
     for (int i = 0; i < en->n_slots; i++) {
         const xoe_slot *s = &en->slots[i];
         view[i] = (xoe_slot_view){.busy = s->job != NULL, .n_cache = s->n_cache, .used = s->used,
-                                  .shared = xoe_common_prefix(s->cache, s->n_cache, j->prompt, reusable(j))};
+                                  .shared = usable(s, j) ? xoe_common_prefix(s->cache, s->n_cache, j->prompt, reusable(j)) : 0};
     }
-    xoe_placement at = xoe_place(view, en->n_slots);
+    xoe_placement at = xoe_place(view, en->n_slots, j->exact ? 1 : XOE_COPY_MIN);
     xoe_slot *s = &en->slots[at.slot];
     if (at.donor >= 0) {
         const xoe_slot *donor = &en->slots[at.donor];
@@ -180,8 +189,10 @@ static void start(xoe_engine *en, xoe_slot *s, xoe_job *j, size_t shared)
     s->job = j;
     s->n_done = s->n_cache;
     s->n_cached = (int)s->n_cache;
+    s->family = j->family;
     s->answering = false;
-    s->n_answer = 0;
+    s->n_answer = j->n_written;
+    if (j->n_written) memcpy(s->answer, j->prompt + j->n_prompt - j->n_written, j->n_written * sizeof *s->answer);
     s->start_ns = xoe_clock_mono_ns();
     s->first_ns = 0;
 }
@@ -373,7 +384,7 @@ static void advance(xoe_engine *en, xoe_slot *s)
     s->answer[s->n_answer++] = got.id;
     s->last = got.id;
     send_token(en, s, &got, logits);
-    if ((int)s->n_answer >= j->max_tokens || s->n_cache >= (size_t)en->n_ctx_slot)
+    if ((int)(s->n_answer - j->n_written) >= j->max_tokens || s->n_cache >= (size_t)en->n_ctx_slot)
         xoe_worker_end_slot(en, s, XOE_FINISH_LENGTH, NULL);
 }
 

@@ -1,13 +1,13 @@
 /* One completion turn, from prompt to sealed answers.
  *
- * Every choice is a job of the engine. Events come on the worker's thread and are only copied into a
+ * Every choice is written by the engine (flow/writing.h). Events come on its thread and are only copied into a
  * queue there; the request thread, which runs all of this file, takes them out, filters text, and
  * calls the sink, which may block on a slow client without holding up any other answer.
  *
- *   prepare (key, prompt, stops) → submit n jobs → notes until every branch ended → read messages,
+ *   prepare (key, prompt, stops) → start n writings → notes until every branch ended → read messages,
  *   rephrase → seal (detector, audit row) → result (completion_result.c)
  *
- * Invariants: a job is closed exactly once, after its DONE; the first failure cancels all branches and
+ * Invariants: a writing is closed exactly once, after its DONE; the first failure cancels all branches and
  * is what the caller gets; no text, finish or usage reaches the caller as final before its audit row is
  * durable (the sink sees text early; the end of an answer is our return).
  * The key is wiped when the turn ends. */
@@ -94,19 +94,13 @@ static xoe_err prepare(xoe_turn *t, xoe_error *e)
     return rc;
 }
 
-/* ---- jobs ---- */
+/* ---- writing ---- */
 
 static void on_event(const xoe_event *ev, void *ud)
 {
     xoe_branch *b = ud;
-    if (ev->kind != XOE_EVENT_DONE) {
-        xoe_notes_post_event(&b->turn->notes, b->index, ev);
-        return;
-    }
-    b->done = (xoe_note){.kind = XOE_NOTE_DONE, .choice = b->index, .finish = ev->finish,
-        .prompt_ms = ev->prompt_ms, .predicted_ms = ev->predicted_ms, .queued_ms = ev->queued_ms};
-    if (ev->error) b->done.error = *ev->error;
-    xoe_notes_post_fixed(&b->turn->notes, &b->done);
+    if (ev->kind == XOE_EVENT_DONE) xoe_notes_post_done(&b->turn->notes, b->index, ev, &b->done);
+    else xoe_notes_post_event(&b->turn->notes, b->index, ev);
 }
 
 /* Choices differ in seed and in the shift of the key; all follow from the request's seed alone. */
@@ -140,10 +134,11 @@ static xoe_err submit(xoe_turn *t, xoe_branch *b, xoe_error *e)
         g.mark_shift = b->shift;
         g.mark_payload = r->payload;
     }
-    xoe_err rc = xoe_engine_generate(r->engine, &g, &b->job, e);
+    xoe_draft_plan plan = xoe_draft_plan_of(t->app->config);
+    xoe_err rc = xoe_writing_start(&b->writing, r->engine, &g, &plan, e);
     if (rc) return rc;
     b->generating = true;
-    xoe_cancel_watch(t->cancel, b->job);
+    xoe_cancel_watch(t->cancel, b->writing);
     return XOE_OK;
 }
 
@@ -156,14 +151,14 @@ static void stop_all(xoe_turn *t, xoe_err rc, const xoe_error *why)
     t->error.code = rc;
     atomic_store(&t->abandoned, true); /* rephrasers poll it */
     for (int i = 0; i < t->n; i++)
-        if (t->branches[i].generating) xoe_job_cancel(t->branches[i].job);
+        if (t->branches[i].generating) xoe_writing_cancel(t->branches[i].writing);
 }
 
-static void close_job(xoe_branch *b)
+static void close_writing(xoe_branch *b)
 {
-    xoe_cancel_drop(b->turn->cancel, b->job);
-    xoe_job_close(b->job);
-    b->job = NULL;
+    xoe_cancel_drop(b->turn->cancel, b->writing);
+    xoe_writing_close(b->writing);
+    b->writing = NULL;
     b->generating = false;
 }
 
@@ -214,7 +209,8 @@ static xoe_err on_done(xoe_turn *t, xoe_branch *b, const xoe_note *note, xoe_err
 {
     xoe_err rc = XOE_OK;
     bool stopped = b->filter.stopped;
-    close_job(b);
+    close_writing(b);
+    b->n_drawn = note->n_drawn;
     if (t->stopping) return XOE_OK;
     if (!stopped && (rc = finish_error(note, e))) return rc;
     b->truncated = !stopped && note->finish == XOE_FINISH_LENGTH;

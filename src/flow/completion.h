@@ -65,6 +65,7 @@ typedef struct xoe_completion_result {
     xoe_choice choices[XOE_N_MAX]; int n;
     char key_id[XOE_KEY_ID_MAX];
     int prompt_tokens, completion_tokens, cached_tokens;
+    int drawn_tokens; /* completion_tokens, and those of drafts that were not kept */
     double queued_ms, prompt_ms, predicted_ms, first_token_ms, mark_ms, total_ms;
 } xoe_completion_result;
 

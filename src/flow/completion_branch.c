@@ -47,7 +47,7 @@ xoe_err xoe_branch_token(xoe_branch *b, const xoe_note *note, xoe_error *e)
     if (xoe_text_filter_push(&b->filter, note->bytes, note->n_bytes))
         return xoe_error_set(e, XOE_ETOOBIG, "the answer is longer than %d bytes; set max_tokens",
                              XOE_ANSWER_BYTES_MAX);
-    if (b->filter.stopped && b->job) xoe_job_cancel(b->job);
+    if (b->filter.stopped && b->writing) xoe_writing_cancel(b->writing);
     return XOE_OK;
 }
 

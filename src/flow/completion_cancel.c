@@ -1,6 +1,6 @@
-/* A flag that another thread sets when the client is gone, and the running jobs that it stops. A turn
- * watches at most XOE_N_MAX jobs at once. Thread: all functions from any thread; the mutex is held
- * while jobs are canceled, so that a job cannot be closed meanwhile (xoe_job_cancel never waits). */
+/* A flag that another thread sets when the client is gone, and what is being written and must then stop. A turn
+ * watches at most XOE_N_MAX at once. Thread: all functions from any thread; the mutex is held
+ * while they are canceled, so that none is closed meanwhile (xoe_writing_cancel never waits). */
 #include "flow/completion_cancel.h"
 
 #include <pthread.h>
@@ -10,8 +10,8 @@
 struct xoe_cancel {
     pthread_mutex_t mu; /* guards all below */
     bool fired;
-    xoe_job *jobs[XOE_N_MAX];
-    int n_jobs;
+    xoe_writing *writings[XOE_N_MAX];
+    int n;
 };
 
 xoe_cancel *xoe_cancel_new(void)
@@ -25,36 +25,36 @@ void xoe_cancel_fire(xoe_cancel *c)
 {
     pthread_mutex_lock(&c->mu);
     c->fired = true;
-    for (int i = 0; i < c->n_jobs; i++)
-        xoe_job_cancel(c->jobs[i]);
+    for (int i = 0; i < c->n; i++)
+        xoe_writing_cancel(c->writings[i]);
     pthread_mutex_unlock(&c->mu);
 }
 
 void xoe_cancel_free(xoe_cancel *c)
 {
     if (!c) return;
-    XOE_ASSERT(c->n_jobs == 0);
+    XOE_ASSERT(c->n == 0);
     pthread_mutex_destroy(&c->mu);
     xoe_free(c);
 }
 
-void xoe_cancel_watch(xoe_cancel *c, xoe_job *job)
+void xoe_cancel_watch(xoe_cancel *c, xoe_writing *w)
 {
     if (!c) return;
     pthread_mutex_lock(&c->mu);
-    XOE_ASSERT(c->n_jobs < XOE_N_MAX);
-    c->jobs[c->n_jobs++] = job;
-    if (c->fired) xoe_job_cancel(job);
+    XOE_ASSERT(c->n < XOE_N_MAX);
+    c->writings[c->n++] = w;
+    if (c->fired) xoe_writing_cancel(w);
     pthread_mutex_unlock(&c->mu);
 }
 
-void xoe_cancel_drop(xoe_cancel *c, xoe_job *job)
+void xoe_cancel_drop(xoe_cancel *c, xoe_writing *w)
 {
     if (!c) return;
     pthread_mutex_lock(&c->mu);
-    for (int i = 0; i < c->n_jobs; i++)
-        if (c->jobs[i] == job) {
-            c->jobs[i] = c->jobs[--c->n_jobs];
+    for (int i = 0; i < c->n; i++)
+        if (c->writings[i] == w) {
+            c->writings[i] = c->writings[--c->n];
             break;
         }
     pthread_mutex_unlock(&c->mu);

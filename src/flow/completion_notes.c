@@ -89,6 +89,14 @@ void xoe_notes_post_fixed(xoe_notes *q, xoe_note *note)
     post(q, note);
 }
 
+void xoe_notes_post_done(xoe_notes *q, int choice, const xoe_event *ev, xoe_note *note)
+{
+    *note = (xoe_note){.kind = XOE_NOTE_DONE, .choice = choice, .finish = ev->finish, .prompt_ms = ev->prompt_ms,
+                       .predicted_ms = ev->predicted_ms, .queued_ms = ev->queued_ms, .n_drawn = ev->n_drawn};
+    if (ev->error) note->error = *ev->error;
+    xoe_notes_post_fixed(q, note);
+}
+
 xoe_note *xoe_notes_take(xoe_notes *q, bool *lost)
 {
     pthread_mutex_lock(&q->mu);

@@ -24,6 +24,7 @@ typedef struct xoe_note {
     int n_prompt, n_cached;
     xoe_finish finish;
     double prompt_ms, predicted_ms, queued_ms;
+    int n_drawn;
     xoe_error error;           /* DONE with XOE_FINISH_ERROR, REPHRASED that failed */
     int64_t mono_ns;           /* when it was posted */
     /* TOKEN, CHUNK */
@@ -48,6 +49,8 @@ void xoe_notes_init(xoe_notes *q);
 void xoe_notes_free(xoe_notes *q);
 /* Copy an engine event (STARTED or TOKEN). */
 void xoe_notes_post_event(xoe_notes *q, int choice, const xoe_event *ev);
+/* Copy a DONE event into `note`, which its choice owns, and post that. */
+void xoe_notes_post_done(xoe_notes *q, int choice, const xoe_event *ev, xoe_note *note);
 void xoe_notes_post_text(xoe_notes *q, int choice, const char *text, size_t n);
 /* A note that its choice owns (DONE, REPHRASED): cannot be lost. */
 void xoe_notes_post_fixed(xoe_notes *q, xoe_note *note);

@@ -118,6 +118,7 @@ xoe_err xoe_turn_finish(xoe_turn *t, xoe_completion_result *out, xoe_error *e)
         rc = seal(&t->branches[i], &out->choices[i], e);
         if (!rc) rc = show_final(t, &t->branches[i], &out->choices[i], e);
         out->completion_tokens += t->branches[i].n_tokens;
+        out->drawn_tokens += t->branches[i].n_drawn;
     }
     int64_t now = xoe_clock_mono_ns();
     snprintf(out->key_id, sizeof out->key_id, "%s", t->key.id);

@@ -4,7 +4,7 @@
  * is_watermarked means: the mark was written, and this text can carry it. A text that was drawn with
  * the key but is too short, or whose tokens were nearly certain, is reported as unmarked with the
  * reason, because nobody could find the mark again. What it could carry is judged by the gain that
- * the sampler expected (H(1/p) − 1 a token, see xoe_pick), not by luck: but a mark that the detector
+ * the writer expected (see xoe_pick), under the scheme's own law, not by luck: but a mark that the detector
  * did find is never denied.
  *
  * Thread: any; the request thread of the turn. */
@@ -17,14 +17,6 @@
 #include "flow/completion_turn.h"
 #include "ops/metrics.h"
 
-/* P(Gamma(n) ≥ n + g) ≤ exp(−g + n ln(1 + g/n)) (Chernoff). */
-double xoe_expected_log10_p(size_t n_scored, double total_gain)
-{
-    double n = (double)n_scored;
-    if (!n_scored || !(total_gain > 0)) return 0;
-    return -(total_gain - n * log1p(total_gain / n)) / M_LN10;
-}
-
 static const char *judge(const xoe_seal *s, const xoe_text_verdict *v, double fpr)
 {
     if (v->v.detected && (s->n_marked || !s->gain_known)) return "";
@@ -32,7 +24,8 @@ static const char *judge(const xoe_seal *s, const xoe_text_verdict *v, double fp
     /* Tokens that the detector drops as repeated carry no gain; scale to those it scored. */
     if (s->gain_known) {
         double gain = s->n_marked ? s->gain / (double)s->n_marked * (double)v->v.n_scored : 0;
-        if (xoe_expected_log10_p(v->v.n_scored, gain) > log10(fpr)) return "low entropy";
+        double promised = 0;
+        if (xoe_mark_predict(&s->key->params, v->v.n_scored, gain, 1, &promised, NULL) || promised > log10(fpr)) return "low entropy";
     }
     return "";
 }

@@ -16,7 +16,7 @@ typedef struct xoe_turn xoe_turn;
 typedef struct xoe_branch {
     xoe_turn *turn;
     int index;
-    xoe_job *job;           /* NULL: none submitted */
+    xoe_writing *writing;   /* NULL: none submitted */
     bool generating;        /* DONE is still to come */
     bool rephrasing;        /* REPHRASED is still to come */
     bool truncated;         /* ended by max_tokens or the context */
@@ -26,7 +26,7 @@ typedef struct xoe_branch {
     xoe_logprob *logprobs;
     size_t *starts;         /* [n_logprobs] where each token's text begins in filter.text */
     int n_logprobs, cap_logprobs, n_logprobs_shown;
-    int n_tokens, n_marked;
+    int n_tokens, n_marked, n_drawn;
     double expected;        /* Σ expected score of marked tokens */
     uint32_t shift;
     uint64_t seed;
@@ -102,9 +102,6 @@ xoe_err xoe_message_shape(const char *parsed, const xoe_message_opts *o, char **
 char *xoe_message_with_content(const char *message_json, const char *text, size_t n);
 
 /* ---- completion_seal.c: an answer becomes final ---- */
-/* Upper bound of log10 p that n scored tokens with this total expected gain reach on average under
- * Gumbel: Chernoff bound of the gamma tail. */
-double xoe_expected_log10_p(size_t n_scored, double total_gain);
 typedef struct xoe_seal {
     xoe_app *app;
     xoe_engine *tokenizer;  /* whose tokens carry the mark */

@@ -26,7 +26,7 @@ static xoe_err rephrase(xoe_app *app, const xoe_marking_request *r, xoe_engine *
     uint32_t n_shifts = key->params.n_shifts > 0 ? (uint32_t)key->params.n_shifts : 1;
     xoe_rephrase_opts o = {.paraphraser = paraphraser, .embedder = app->embed, .key = *key,
         .shift = (uint32_t)xoe_rng_below(&rng, n_shifts), .seed = seed, .temperature = r->temperature,
-        .top_p = r->top_p, .measure = r->measure, .priority = r->priority, .deadline_mono_ms = r->deadline_mono_ms,
+        .top_p = r->top_p, .measure = r->measure, .drafts = xoe_draft_plan_of(app->config), .priority = r->priority, .deadline_mono_ms = r->deadline_mono_ms,
         .canceled = cancel ? canceled : NULL, .ud = cancel};
     xoe_err rc = xoe_rephraser_open(&rp, &o, r->on_chunk, r->chunk_ud, e);
     xoe_zero(&o.key, sizeof o.key);

@@ -4,6 +4,7 @@
 #ifndef XOE_FLOW_REPHRASE_H
 #define XOE_FLOW_REPHRASE_H
 
+#include "flow/writing.h"
 #include "trust/keyring.h"
 #include "xoe/engine.h"
 
@@ -19,6 +20,7 @@ typedef struct xoe_rephrase_opts {
     int chunk_tokens;       /* aim; 0: 80 */
     float avoid_strength;   /* pressure against copying the source, in logits; 0: 1.0; negative: none */
     bool measure;           /* perplexity of source and rewrite, for the report: two more passes over a chunk */
+    xoe_draft_plan drafts;  /* for a watermax key */
     xoe_priority priority;
     int64_t deadline_mono_ms;
     bool (*canceled)(void *ud); /* polled; NULL: never */

@@ -4,6 +4,7 @@
  * went wrong. One that passes but mostly copies its source carries little of the mark, so another one is
  * made and the best kept: by the mark that its tokens carry under the key (a choice that only the text
  * written here makes, so the detector's null is untouched) and by its likelihood under the unmarked model.
+ * Under a watermax key each try is itself the best of drafts, piece by piece (flow/drafts.h).
  * Thread: the rephraser's own; a try's tokens come from the engine's thread through a small mailbox. */
 #include "flow/rephrase_chunk.h"
 
@@ -121,7 +122,7 @@ static int32_t *to_avoid(const xoe_engine *en, const int32_t *tokens, size_t n)
 }
 
 /* Wait for the answer; passes a cancellation on. */
-static void wait_done(const xoe_rephrase_opts *o, struct try *t, xoe_job *job)
+static void wait_done(const xoe_rephrase_opts *o, struct try *t, xoe_writing *writing)
 {
     bool told = false;
     pthread_mutex_lock(&t->lock);
@@ -137,7 +138,7 @@ static void wait_done(const xoe_rephrase_opts *o, struct try *t, xoe_job *job)
         if (told || t->done || !o->canceled || !o->canceled(o->ud)) continue;
         told = true;
         pthread_mutex_unlock(&t->lock);
-        xoe_job_cancel(job);
+        xoe_writing_cancel(writing);
         pthread_mutex_lock(&t->lock);
     }
     pthread_mutex_unlock(&t->lock);
@@ -147,7 +148,7 @@ static void wait_done(const xoe_rephrase_opts *o, struct try *t, xoe_job *job)
 static xoe_err generate(const xoe_rephrase_opts *o, const int32_t *prompt, size_t n_prompt, const int32_t *avoid, size_t n_source, uint64_t seed,
                         struct try *t, xoe_error *e)
 {
-    xoe_job *job;
+    xoe_writing *writing;
     xoe_gen_request r = {.size = sizeof r, .prompt = prompt, .n_prompt = n_prompt, .sampling = XOE_SAMPLING_INIT, .n_probs = 0,
                          .mark = &o->key.params, .mark_key = o->key.bytes, .mark_shift = o->shift, .priority = o->priority,
                          .deadline_mono_ms = o->deadline_mono_ms, .on_event = on_event, .ud = t};
@@ -162,15 +163,15 @@ static xoe_err generate(const xoe_rephrase_opts *o, const int32_t *prompt, size_
     r.sampling.avoid_strength = o->avoid_strength < 0 ? 0 : o->avoid_strength > 0 ? o->avoid_strength : AVOID_STRENGTH;
     r.max_tokens = (int)(n_source * 2 + 40);
     xoe_err rc;
-    while ((rc = xoe_engine_generate(o->paraphraser, &r, &job, e)) == XOE_EBUSY) { /* the queue is full: wait, we are in no hurry */
+    while ((rc = xoe_writing_start(&writing, o->paraphraser, &r, &o->drafts, e)) == XOE_EBUSY) { /* the queue is full: wait, we are in no hurry */
         struct timespec pause = {0, 50 * 1000000};
         if (o->canceled && o->canceled(o->ud)) return xoe_error_set(e, XOE_ECANCELED, "canceled");
         if (o->deadline_mono_ms && xoe_clock_mono_ms() > o->deadline_mono_ms) return xoe_error_set(e, XOE_EDEADLINE, "the time for rephrasing is over");
         nanosleep(&pause, NULL);
     }
     if (rc != XOE_OK) return rc;
-    wait_done(o, t, job);
-    xoe_job_close(job);
+    wait_done(o, t, writing);
+    xoe_writing_close(writing);
     if (t->finish == XOE_FINISH_CANCELED) return xoe_error_set(e, XOE_ECANCELED, "canceled");
     if (t->finish == XOE_FINISH_DEADLINE) return xoe_error_set(e, XOE_EDEADLINE, "the time for rephrasing is over");
     if (t->finish == XOE_FINISH_ERROR) {

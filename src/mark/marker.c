@@ -220,7 +220,7 @@ void xoe_marker_pick(xoe_marker *m, const xoe_cand *cands, size_t n, const int32
 }
 
 xoe_err xoe_marker_draft_gain(xoe_marker *m, const int32_t *text, size_t n_answer, size_t n_draft,
-                              double *gain, xoe_error *e)
+                              double *gain, bool *scored, xoe_error *e)
 {
     xoe_err rc = XOE_OK;
     size_t w = (size_t)m->params.width;
@@ -228,6 +228,8 @@ xoe_err xoe_marker_draft_gain(xoe_marker *m, const int32_t *text, size_t n_answe
     xoe_context_set own = {0};
     uint64_t words[XOE_WORDS_MAX];
     *gain = 0;
+    for (size_t i = 0; scored && i < n_draft; i++)
+        scored[i] = false;
     if (!follow(m, text, n_answer)) goto no_memory;
     for (size_t at = n_answer > w ? n_answer : w; at < n_answer + n_draft; at++) {
         xoe_block context = encrypted_context(m, text + at - w), block;
@@ -241,6 +243,7 @@ xoe_err xoe_marker_draft_gain(xoe_marker *m, const int32_t *text, size_t n_answe
             xoe_prf_encrypt(&m->prf, &block, &block, 1);
             words[i] = xoe_prf_word(&block, m->shift);
         }
+        if (scored) scored[at - n_answer] = true;
         *gain += m->scheme->score(&m->params, words) - m->scheme->chance(&m->params);
     }
     goto out;

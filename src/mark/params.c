@@ -45,6 +45,11 @@ const char *xoe_scheme_name(xoe_scheme s)
     return NULL;
 }
 
+bool xoe_scheme_needs_drafts(xoe_scheme s)
+{
+    return s == XOE_SCHEME_WATERMAX;
+}
+
 xoe_err xoe_scheme_parse(const char *name, xoe_scheme *out, xoe_error *e)
 {
     for (size_t i = 0; name && i < N_NAMES; i++)

@@ -72,6 +72,8 @@ static const struct limit {
     {"idle_timeout_s", 1, 86400, NULL},
     {"write_timeout_s", 1, 86400, NULL},
     {"fpr", 1e-15, 0.5, NULL},
+    {"watermax_drafts", 2, 16, NULL},
+    {"watermax_piece", 1, 256, NULL},
     {"watermark", 0, 0, "generate|rephrase|off"},
     {"log_level", 0, 0, "debug|info|warn|error|off"},
 };

@@ -38,6 +38,8 @@
     X(STR, watermark, "generate", "default mode: generate, rephrase or off")                       \
     X(BOOL, enforce, false, "refuse answers without a mark")                                       \
     X(NUM, fpr, 0.001, "target false-positive rate of the detector")                               \
+    X(INT, watermax_drafts, 8, "drafts of every piece of an answer under a watermax key: the work grows with them") \
+    X(INT, watermax_piece, 16, "tokens of such a piece: the shorter, the stronger the mark") \
     X(STR, log_level, "info", "debug, info, warn, error or off")
 
 #define XOE_CFG_C_STR char *

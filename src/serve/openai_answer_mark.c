@@ -77,6 +77,12 @@ static json_t *metadata(const xoe_answer_head *h, const xoe_completion_result *r
         json_object_set_new(j, "log10_p", real_or_null(c->log10_p));
         if (c->rephrase.n_chunks) json_object_set_new(j, "chunks", xoe_answer_chunks(&c->rephrase));
     }
+    int kept = 0, drawn = 0;
+    for (size_t i = 0; i < n; i++) {
+        kept += r[i].completion_tokens;
+        drawn += r[i].drawn_tokens;
+    }
+    if (m->mode == XOE_MARK_GENERATE && drawn > kept) json_object_set_new(j, "drawn_tokens", json_integer(drawn));
     if (m->expected_factor > 0)
         json_object_set_new(j, "expected_cost", json_pack("{s:f, s:s}", "factor", m->expected_factor, "basis",
                                                           m->factor_basis));

@@ -145,17 +145,23 @@ static xoe_err prepare(run *x, xoe_error *e)
     return XOE_OK;
 }
 
-static xoe_err describe_rephrase(run *x, xoe_error *e)
+static xoe_err describe_cost(run *x, xoe_error *e)
 {
     xoe_engine *paraphraser;
+    bool drafts = x->mark.mode != XOE_MARK_OFF && xoe_scheme_needs_drafts(x->key.params.scheme);
+    double n_drafts = drafts ? (double)x->server->config->watermax_drafts : 1;
+    if (x->mark.mode == XOE_MARK_GENERATE && xoe_writing_drafts(&x->key.params, &x->ask->sampling)) {
+        x->mark.expected_factor = n_drafts;
+        x->mark.factor_basis = "drafts";
+    }
     if (x->mark.mode != XOE_MARK_REPHRASE) return XOE_OK;
     xoe_err rc = xoe_app_paraphraser(x->server->app, &paraphraser, e);
     if (rc) return rc;
-    x->mark.expected_factor = xoe_marking_cost_factor(x->engine, paraphraser, &x->mark.factor_basis);
+    x->mark.expected_factor = 1 + n_drafts * (xoe_marking_cost_factor(x->engine, paraphraser, &x->mark.factor_basis) - 1);
     x->mark.warning = xoe_app_paraphraser_warning(x->server->app);
     if (!*x->mark.warning && x->mark.expected_factor > 1.5)
         x->mark.warning = "the paraphraser is not much cheaper than the model: expect a rephrased answer to take "
-                          "more than 1.5 times as long; watermark.mode generate costs nothing";
+                          "more than 1.5 times as long; watermark.mode generate costs nothing under a key of another scheme than watermax";
     return XOE_OK;
 }
 
@@ -247,7 +253,7 @@ void xoe_openai_run(xoe_server *s, xoe_http_req *r, const xoe_ask *ask)
     xoe_error e = XOE_ERROR_INIT;
     int64_t accepted_ms = xoe_http_accepted_mono_ms(r);
     xoe_err rc = prepare(&x, &e);
-    if (!rc) rc = describe_rephrase(&x, &e);
+    if (!rc) rc = describe_cost(&x, &e);
     if (!rc) rc = build_request(&x, &e);
     if (!rc) {
         size_t n_prompts = ask->is_chat ? 1 : ask->n_prompts;

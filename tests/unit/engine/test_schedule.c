@@ -40,28 +40,28 @@ static void test_place(void **state)
 {
     (void)state;
     const xoe_slot_view full[] = {{true, 10, 10, 1}, {true, 10, 0, 2}};
-    is(xoe_place(full, 2), -1, -1, 0);
+    is(xoe_place(full, 2, XOE_COPY_MIN), -1, -1, 0);
     /* the next turn of a conversation finds its own slot */
     const xoe_slot_view turn[] = {{false, 500, 20, 9}, {false, 800, 790, 5}, {false, 0, 0, 0}};
-    is(xoe_place(turn, 3), 1, -1, 790);
+    is(xoe_place(turn, 3, XOE_COPY_MIN), 1, -1, 790);
     /* a new conversation does not wipe a long one for a short start… */
     const xoe_slot_view fresh[] = {{false, 2000, 10, 9}, {false, 0, 0, 0}};
-    is(xoe_place(fresh, 2), 1, -1, 0);
+    is(xoe_place(fresh, 2, XOE_COPY_MIN), 1, -1, 0);
     /* …and copies it when it is longer */
     const xoe_slot_view copy[] = {{false, 2000, 400, 9}, {false, 0, 0, 0}};
-    is(xoe_place(copy, 2), 1, 0, 400);
+    is(xoe_place(copy, 2, XOE_COPY_MIN), 1, 0, 400);
     /* little is lost: take it */
     const xoe_slot_view small[] = {{false, 60, 20, 9}, {false, 0, 0, 0}};
-    is(xoe_place(small, 2), 0, -1, 20);
+    is(xoe_place(small, 2, XOE_COPY_MIN), 0, -1, 20);
     /* from a running slot, to the oldest free one */
     const xoe_slot_view running[] = {{true, 900, 700, 9}, {false, 900, 10, 4}, {false, 900, 10, 3}};
-    is(xoe_place(running, 3), 2, 0, 700);
+    is(xoe_place(running, 3, XOE_COPY_MIN), 2, 0, 700);
     /* nothing shared: the oldest */
     const xoe_slot_view none[] = {{false, 900, 0, 9}, {false, 900, 0, 4}, {true, 900, 0, 3}};
-    is(xoe_place(none, 3), 1, -1, 0);
+    is(xoe_place(none, 3, XOE_COPY_MIN), 1, -1, 0);
     /* all slots hold long texts with the same short start: the oldest, with what it has */
     const xoe_slot_view same[] = {{false, 900, 20, 9}, {false, 900, 20, 4}};
-    is(xoe_place(same, 2), 1, -1, 20);
+    is(xoe_place(same, 2, XOE_COPY_MIN), 1, -1, 20);
 }
 
 static void test_piece(void **state)

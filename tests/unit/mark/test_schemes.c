@@ -52,7 +52,7 @@ static void write_watermax(xoe_marker *m, int32_t *t, size_t n, xoe_rng *rng)
                 xoe_marker_pick(m, c, 50, draft, i, mt_uniform, rng, &pick);
                 draft[i] = c[pick.index].id;
             }
-            assert_int_equal(xoe_marker_draft_gain(m, draft, at, 8, &gain, NULL), XOE_OK);
+            assert_int_equal(xoe_marker_draft_gain(m, draft, at, 8, &gain, NULL, NULL), XOE_OK);
             if (gain > best) {
                 best = gain;
                 memcpy(kept, draft, sizeof kept);
@@ -435,10 +435,10 @@ static void test_no_memory(void **s)
     double gain;
     long live = xoe_mem_live();
     xoe_mem_fail_at(1);
-    assert_int_equal(xoe_marker_draft_gain(m, t, 100, 200, &gain, NULL), XOE_ENOMEM);
+    assert_int_equal(xoe_marker_draft_gain(m, t, 100, 200, &gain, NULL, NULL), XOE_ENOMEM);
     xoe_mem_fail_at(0);
     assert_true(xoe_mem_live() <= live + 1); /* the marker may have taken its set of contexts */
-    assert_int_equal(xoe_marker_draft_gain(m, t, 100, 200, &gain, NULL), XOE_OK);
+    assert_int_equal(xoe_marker_draft_gain(m, t, 100, 200, &gain, NULL, NULL), XOE_OK);
     xoe_marker_close(m);
 }
 
