@@ -121,7 +121,7 @@ typedef struct xoe_detect_opts {
     double fpr; /* target false-positive rate; default 1e-3 */
     bool spans; /* look for marked spans inside unmarked text (by the best key) */
     const double
-        *weights; /* [n_tokens] ≥ 0, independent of key; NULL: all 1; spans do not use them */
+        *weights; /* [n_tokens] ≥ 0, independent of key; NULL: all 1; spans do not use them, but probs */
     const double
         *probs; /* [n_tokens] about what a model gives each token, 0: unknown; independent of key; NULL:
                    none. Instead of weights: makes tests of likelihood for gumbel and dual-gumbel, weights
@@ -131,7 +131,8 @@ typedef struct xoe_detect_opts {
 
 typedef struct xoe_span {
     size_t first, end; /* token range [first, end) */
-    double log10_p;    /* corrected for all windows, shifts and keys tried */
+    double log10_p;    /* that nothing in and around it is marked; corrected for all windows, shifts and keys tried, so
+                          that it holds for all spans at once */
 } xoe_span;
 
 typedef struct xoe_verdict {

@@ -4,7 +4,7 @@
  * (context whole, first occurrence) are independent and uniform, whatever the text is, and so are
  * those of every other shift and key. One test is made a key and shift; its p-value is exact or
  * conservative, and the smallest of all is corrected by Šidák. When spans are asked for, a test is
- * half the whole text and half the scan of windows (Bonferroni). Contexts are hashed and
+ * part whole text and part scan of windows (Bonferroni). Contexts are hashed and
  * deduplicated once a width, not once a key. Thread: safe; everything lives in the call. */
 #include <math.h>
 #include <string.h>
@@ -40,6 +40,7 @@ struct detection {
     xoe_prf prf;
     xoe_scratch *scratch;
     double *prefix;                            /* [n_tokens + 1] running sums, or scores */
+    double *ratios; /* with probs and spans: [XOE_EVIDENCE_SHARES][n_tokens + 1] running ln ratios */
     uint32_t *variants;                        /* [n_tokens] with a payload */
     struct text texts[XOE_MARK_WIDTH_MAX + 1]; /* by width */
     double n_tests;
@@ -80,11 +81,34 @@ static void run_sums(struct detection *d, const xoe_mark_params *p, const xoe_sc
         d->prefix[i + 1] += d->prefix[i];
 }
 
-/* What the smallest p-value of a window is multiplied by: windows, payloads, and the other half. */
+/* The whole text's part in a test with spans: ½, less when it is long, since then a part of it is likelier marked. */
+static double whole_share(size_t n)
+{
+    return fmax(0.1, fmin(0.5, 256 / (double)n));
+}
+
+/* ln of what the scan's p-value is multiplied by: the other part, and payloads. */
 static double ln_scan_price(const xoe_mark_params *p, size_t n)
 {
-    size_t windows = xoe_spans_n_windows(n);
-    return log(2.0 * (double)(windows ? windows : 1)) + p->payload_bits * log(2.0);
+    return p->payload_bits * log(2.0) - log1p(-whole_share(n));
+}
+
+/* What is scanned under one shift (and payload): into d->prefix, and d->ratios where there are any. */
+static xoe_scan run_scan(struct detection *d, const xoe_mark_params *p, const struct text *t, uint32_t shift, const uint32_t *variants)
+{
+    xoe_scan scan = {.params = p, .n = t->scored.n, .sums = d->prefix, .stride = d->n_tokens + 1};
+    run_sums(d, p, &t->scored, shift, variants);
+    if (!d->ratios || variants || !xoe_scheme_find(p->scheme)->ratio) return scan;
+    double *last = d->ratios + (XOE_EVIDENCE_SHARES - 1) * scan.stride; /* first holds the ratios themselves */
+    xoe_score_ratios(&d->prf, p, &t->scored, shift, t->probs, d->scratch, last + 1);
+    for (int k = 0; k < XOE_EVIDENCE_SHARES; k++) {
+        double *run = d->ratios + (size_t)k * scan.stride;
+        run[0] = 0;
+        for (size_t i = 0; i < scan.n; i++)
+            run[i + 1] = run[i] + xoe_evidence_ln_factor(k, last[i + 1]);
+    }
+    scan.ratios = d->ratios;
+    return scan;
 }
 
 static double ln_tail(const xoe_mark_params *p, const struct text *t, double sum)
@@ -95,15 +119,13 @@ static double ln_tail(const xoe_mark_params *p, const struct text *t, double sum
 }
 
 /* The p-value of one shift of one key, given the whole text's; with spans the scan joins. */
-static double with_scan(struct detection *d, const struct finding *f, const xoe_scored *scored,
-                        const xoe_places *places)
+static double with_scan(struct detection *d, const struct finding *f, const struct text *t, const xoe_places *places)
 {
     const xoe_mark_params *p = &f->params;
     if (!d->spans) return f->ln_p;
     if (places) xoe_payload_variants(p, places, f->decoded.payload, d->variants);
-    run_sums(d, p, scored, f->shift, places ? d->variants : NULL);
-    double scan = xoe_spans_best(p, d->prefix, scored->n) + ln_scan_price(p, scored->n);
-    return fmin(0, fmin(f->ln_p + log(2.0), scan));
+    xoe_scan scan = run_scan(d, p, t, f->shift, places ? d->variants : NULL);
+    return fmin(0, fmin(f->ln_p - log(whole_share(scan.n)), xoe_scan_ln_p(&scan) + ln_scan_price(p, scan.n)));
 }
 
 /* Two tests where the model is at hand: the weighted sums' ln p, in place, becomes twice the better of that and the evidence's. */
@@ -161,7 +183,7 @@ static xoe_err try_key(struct detection *d, const xoe_mark_params *given, const 
             f.sum = sums[s];
             f.ln_p = ln_p[s];
         }
-        f.ln_p = with_scan(d, &f, &t->scored, payload ? &places : NULL);
+        f.ln_p = with_scan(d, &f, t, payload ? &places : NULL);
         if (d->n_tests == 0 || f.ln_p < d->best.ln_p) d->best = f;
         d->n_tests += 1;
     }
@@ -186,7 +208,7 @@ static xoe_err localise(struct detection *d, const uint8_t *key, double fpr, xoe
         if (rc != XOE_OK) return rc;
         xoe_payload_variants(&f->params, &places, f->decoded.payload, d->variants);
     }
-    run_sums(d, &f->params, scored, f->shift, f->params.payload_bits ? d->variants : NULL);
+    xoe_scan scan = run_scan(d, &f->params, t, f->shift, f->params.payload_bits ? d->variants : NULL);
     v->token_scores = xoe_malloc(d->n_tokens * sizeof *v->token_scores);
     if (!v->token_scores) {
         rc = no_memory(d, e);
@@ -199,9 +221,7 @@ static xoe_err localise(struct detection *d, const uint8_t *key, double fpr, xoe
     if (!d->spans) goto out;
     double price = ln_scan_price(&f->params, scored->n);
     double limit = xoe_ln_1mexp(xoe_ln_1mexp(log(fpr)) / d->n_tests) - price; /* Šidák, inverted */
-    if ((rc = xoe_spans_find(&f->params, d->prefix, scored->n, limit, &parts, &n_parts, e)) !=
-        XOE_OK)
-        goto out;
+    if ((rc = xoe_spans_find(&scan, limit, &parts, &n_parts, e)) != XOE_OK) goto out;
     if (n_parts && !(v->spans = xoe_malloc(n_parts * sizeof *v->spans))) {
         rc = no_memory(d, e);
         goto out;
@@ -278,6 +298,8 @@ static xoe_err reserve(struct detection *d, xoe_error *e)
     d->scratch = xoe_malloc(sizeof *d->scratch);
     d->prefix = xoe_malloc((d->n_tokens + 1) * sizeof *d->prefix);
     d->variants = xoe_malloc(d->n_tokens * sizeof *d->variants);
+    if (d->spans && d->probs && !(d->ratios = xoe_malloc(XOE_EVIDENCE_SHARES * (d->n_tokens + 1) * sizeof *d->ratios)))
+        return no_memory(d, e);
     return d->scratch && d->prefix && d->variants ? XOE_OK : no_memory(d, e);
 }
 
@@ -291,6 +313,7 @@ static void release(struct detection *d)
     if (d->scratch) xoe_zero(d->scratch, sizeof *d->scratch);
     xoe_free(d->scratch);
     xoe_free(d->prefix);
+    xoe_free(d->ratios);
     xoe_free(d->variants);
     xoe_prf_close(&d->prf);
 }

@@ -32,10 +32,15 @@ double xoe_gumbel_ratio(double u, double p)
     return -expm1(expm1(ln_rate) * ln_u) / (ln_rate * -ln_u);
 }
 
+double xoe_evidence_ln_factor(int k, double ratio)
+{
+    return log(shares[k] + (1 - shares[k]) * ratio);
+}
+
 void xoe_evidence_add(xoe_evidence *e, double ratio)
 {
     for (int i = 0; i < XOE_EVIDENCE_SHARES; i++)
-        e->ln[i] += log(shares[i] + (1 - shares[i]) * ratio);
+        e->ln[i] += xoe_evidence_ln_factor(i, ratio);
 }
 
 double xoe_evidence_ln_p(const xoe_evidence *e)

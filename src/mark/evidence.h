@@ -13,6 +13,8 @@ typedef struct xoe_evidence {
     double ln[XOE_EVIDENCE_SHARES];
 } xoe_evidence;
 void xoe_evidence_add(xoe_evidence *e, double ratio);
+/* ln of a ratio's factor in the product for share k < XOE_EVIDENCE_SHARES; its mean is 1 by chance too. */
+double xoe_evidence_ln_factor(int k, double ratio);
 /* ln of an upper bound of P(evidence as strong by chance). */
 double xoe_evidence_ln_p(const xoe_evidence *e);
 

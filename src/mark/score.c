@@ -83,8 +83,9 @@ void xoe_score_evidence(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored
     each_chunk(prf, p, scored, t, add_evidence, &x);
 }
 
-void xoe_score_each(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored,
-                    uint32_t shift, const uint32_t *variants, xoe_scratch *t, double *out)
+/* Scores, or ratios where there are probs, under one shift. */
+static void one_shift(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored, uint32_t shift, const uint32_t *variants,
+                      const double *probs, xoe_scratch *t, double *out)
 {
     const xoe_scheme_ops *ops = xoe_scheme_find(p->scheme);
     uint32_t k = (uint32_t)ops->n_words, tag = xoe_prf_tag(p->scheme, p->width);
@@ -94,6 +95,18 @@ void xoe_score_each(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *sc
         encrypt_tokens(prf, scored, at, m, shift, tag, k, variants, t);
         take_words(t, m * k, shift);
         for (size_t i = 0; i < m; i++)
-            out[at + i] = ops->score(p, t->words + i * k);
+            out[at + i] = probs ? ops->ratio(p, t->words + i * k, probs[at + i]) : ops->score(p, t->words + i * k);
     }
+}
+
+void xoe_score_each(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored,
+                    uint32_t shift, const uint32_t *variants, xoe_scratch *t, double *out)
+{
+    one_shift(prf, p, scored, shift, variants, NULL, t, out);
+}
+
+void xoe_score_ratios(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored, uint32_t shift, const double *probs,
+                      xoe_scratch *t, double *out)
+{
+    one_shift(prf, p, scored, shift, NULL, probs, t, out);
 }

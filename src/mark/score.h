@@ -27,6 +27,10 @@ void xoe_score_evidence(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored
 void xoe_score_each(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored,
                     uint32_t shift, const uint32_t *variants, xoe_scratch *t, double *out);
 
+/* out[i]: likelihood ratio of scored position i under one shift; probs: [scored->n]. For schemes with a ratio(). */
+void xoe_score_ratios(xoe_prf *prf, const xoe_mark_params *p, const xoe_scored *scored, uint32_t shift, const double *probs,
+                      xoe_scratch *t, double *out);
+
 /* What one shift's payload looks like. */
 typedef struct xoe_decoded {
     uint64_t payload;

@@ -1,12 +1,9 @@
-/* Localised detection by a fixed cover of windows.
+/* From the windows of the scan to the parts of a text.
  *
- * Windows have lengths 32·√2^k and start at multiples of a quarter of their length, so that every
- * stretch of L scored tokens holds a window of more than L/2, most often of 0.8·L; there are
- * M ≈ 0.43·n of them. Under the null each window's p-value is exact, so the union bound makes
- * M × the smallest a valid p-value, whatever their overlaps. The cover depends on n alone, never on
- * scores. The ends of a part that was found are then moved to where the score rises above midway
- * between chance and the part's mean: an estimate of place, which no p-value rests on.
- * Thread: pure functions. */
+ * The strongest window leads; all windows in its surroundings (half its length to each side, as far as no other part
+ * reaches) bear witness with it. Their evidence is part of the whole text's, so its p-value holds for all
+ * parts at once (docs/watermark.md, "Spans"). The ends are then moved to where the running score stands out most: an estimate of
+ * place, which no p-value rests on. Thread: pure functions. */
 #include "mark/spans.h"
 
 #include <math.h>
@@ -14,70 +11,19 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "mark/stats.h"
 
-enum { MIN_PART = 8, JOIN_GAP = 8 };
+enum { MIN_PART = 8, JOIN_GAP = 8, PLACING_SHARE = 1 };
 
-/* Lengths in turn: 32, 45, 64, 90, … ≤ n. Returns 0 after the last. */
-static size_t next_length(size_t length, size_t n)
+/* A window that may lead. */
+struct lead {
+    size_t first, end;
+    double ln_evidence; /* weighed, of this window alone */
+};
+
+static int by_evidence(const void *a, const void *b)
 {
-    size_t next =
-        length == 0 ? XOE_SPAN_MIN : (size_t)((double)length * 1.41421356237309504880 + 0.5);
-    return next <= n ? next : 0;
-}
-
-static size_t n_starts(size_t length, size_t n)
-{
-    return (n - length) / (length / 4) + 1;
-}
-
-size_t xoe_spans_n_windows(size_t n)
-{
-    size_t total = 0;
-    for (size_t length = 0; (length = next_length(length, n)) != 0;)
-        total += n_starts(length, n);
-    return total;
-}
-
-static double window_sum(const double *prefix, size_t first, size_t length)
-{
-    return prefix[first + length] - prefix[first];
-}
-
-double xoe_spans_best(const xoe_mark_params *p, const double *prefix, size_t n)
-{
-    const xoe_scheme_ops *ops = xoe_scheme_find(p->scheme);
-    double best = 0;
-    for (size_t length = 0; (length = next_length(length, n)) != 0;) {
-        double top = -INFINITY;
-        for (size_t first = 0; first + length <= n; first += length / 4)
-            top = fmax(top, window_sum(prefix, first, length));
-        best = fmin(best, ops->ln_tail(p, length, top)); /* the tail falls with the sum */
-    }
-    return best;
-}
-
-/* The smallest sum of a window of this length that reaches the limit. */
-static double critical_sum(const xoe_mark_params *p, size_t length, double ln_limit)
-{
-    const xoe_scheme_ops *ops = xoe_scheme_find(p->scheme);
-    double lo = 0, hi = (double)length;
-    while (ops->ln_tail(p, length, hi) > ln_limit && hi < 1e9)
-        hi *= 2;
-    for (int i = 0; i < 60; i++) {
-        double mid = 0.5 * (lo + hi);
-        if (ops->ln_tail(p, length, mid) > ln_limit)
-            lo = mid;
-        else
-            hi = mid;
-    }
-    return lo; /* at or a hair below: the exact test follows */
-}
-
-static int by_p(const void *a, const void *b)
-{
-    const xoe_part *x = a, *y = b;
-    if (x->ln_p != y->ln_p) return x->ln_p < y->ln_p ? -1 : 1;
+    const struct lead *x = a, *y = b;
+    if (x->ln_evidence != y->ln_evidence) return x->ln_evidence > y->ln_evidence ? -1 : 1;
     return (x->first > y->first) - (x->first < y->first);
 }
 
@@ -95,26 +41,41 @@ static bool overlaps(const unsigned char *taken, size_t first, size_t end)
     return taken[end - 1];
 }
 
-/* Move both ends to the best place around the window's middle, within free positions. */
-static void refine(xoe_part *part, const double *prefix, size_t n, double chance,
-                   const unsigned char *taken)
+/* What stands out at [from, to): the running score over midway between chance and the part's mean, or the ln ratios. */
+struct placing {
+    const double *run;
+    double level;
+};
+
+static double gain(const struct placing *p, size_t from, size_t to)
 {
+    return p->run[to] - p->run[from] - p->level * (double)(to - from);
+}
+
+static struct placing placing_of(const xoe_scan *s, const xoe_part *part)
+{
+    if (s->ratios) return (struct placing){s->ratios + PLACING_SHARE * s->stride, 0};
+    double chance = xoe_scheme_find(s->params->scheme)->chance(s->params);
+    double mean = (s->sums[part->end] - s->sums[part->first]) / (double)(part->end - part->first);
+    return (struct placing){s->sums, chance + 0.5 * (mean - chance)};
+}
+
+/* Move both ends to the best place around the window's middle, within free positions. */
+static void refine(xoe_part *part, const xoe_scan *s, const unsigned char *taken)
+{
+    struct placing p = placing_of(s, part);
     size_t middle = part->first + (part->end - part->first) / 2, first = middle, end = middle;
-    double mean = window_sum(prefix, part->first, part->end - part->first) /
-                  (double)(part->end - part->first);
-    double level = chance + 0.5 * (mean - chance), best = -INFINITY;
+    double best = -INFINITY;
     for (size_t i = middle + 1; i-- > 0 && !taken[i];) {
-        double gain = prefix[middle] - prefix[i] - level * (double)(middle - i);
-        if (gain > best) {
-            best = gain;
+        if (gain(&p, i, middle) > best) {
+            best = gain(&p, i, middle);
             first = i;
         }
     }
     best = -INFINITY;
-    for (size_t i = middle; i < n && !taken[i]; i++) {
-        double gain = prefix[i + 1] - prefix[middle] - level * (double)(i + 1 - middle);
-        if (gain > best) {
-            best = gain;
+    for (size_t i = middle; i < s->n && !taken[i]; i++) {
+        if (gain(&p, middle, i + 1) > best) {
+            best = gain(&p, middle, i + 1);
             end = i + 1;
         }
     }
@@ -123,24 +84,48 @@ static void refine(xoe_part *part, const double *prefix, size_t n, double chance
     part->end = end;
 }
 
-/* Windows at or under the limit; counted only when out is NULL. */
-static size_t collect(const xoe_mark_params *p, const double *prefix, size_t n, double ln_limit,
-                      xoe_part *out)
+/* Evidence at which ln p reaches the limit. */
+static double needed(const xoe_scan *s, xoe_scan_kind kind, double ln_limit)
 {
-    const xoe_scheme_ops *ops = xoe_scheme_find(p->scheme);
+    double lo = 0, hi = -2 * ln_limit + 1;
+    for (int i = 0; i < 60; i++) {
+        double mid = 0.5 * (lo + hi);
+        if (xoe_scan_evidence_ln_p(s, kind, mid) > ln_limit)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* Windows with at least so much evidence; counted only when out is NULL. */
+static size_t collect(const xoe_scan *s, xoe_scan_kind kind, double least, struct lead *out)
+{
     size_t count = 0;
-    for (size_t length = 0; (length = next_length(length, n)) != 0;) {
-        double least = critical_sum(p, length, ln_limit);
-        for (size_t first = 0; first + length <= n; first += length / 4) {
-            double sum = window_sum(prefix, first, length);
-            if (sum < least) continue;
-            double ln_p = ops->ln_tail(p, length, sum);
-            if (ln_p > ln_limit) continue;
-            if (out) out[count] = (xoe_part){first, first + length, ln_p};
+    double ln_total = xoe_windows_ln_total(kind, s->n);
+    for (xoe_windows w = {0}; xoe_windows_next(&w, kind, s->n);) {
+        double ln_weight = (kind == XOE_SCAN_TAILS ? 0 : log(w.weight)) - ln_total;
+        double sum = kind == XOE_SCAN_TAILS ? xoe_scan_tails_sum(s, w.length, least - ln_weight) : -INFINITY;
+        for (size_t at = 0; at + w.length <= s->n; at += w.step) {
+            if (s->sums[at + w.length] - s->sums[at] < sum) continue;
+            double x = xoe_scan_window(s, kind, &w, at) + ln_weight;
+            if (x < least) continue;
+            if (out) out[count] = (struct lead){at, at + w.length, x};
             count++;
         }
     }
     return count;
+}
+
+/* ln p of what is in and around a window. */
+static double witness(const xoe_scan *s, xoe_scan_kind kind, const struct lead *w, const unsigned char *taken)
+{
+    size_t first = w->first, end = w->end, reach = kind == XOE_SCAN_TAILS ? 0 : (end - first) / 2;
+    while (first > 0 && w->first - first < reach && !taken[first - 1])
+        first--;
+    while (end < s->n && end - w->end < reach && !taken[end])
+        end++;
+    return xoe_scan_evidence_ln_p(s, kind, xoe_scan_evidence(s, kind, first, end));
 }
 
 static size_t join(xoe_part *parts, size_t n)
@@ -148,7 +133,7 @@ static size_t join(xoe_part *parts, size_t n)
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
         if (kept && parts[i].first <= parts[kept - 1].end + JOIN_GAP) {
-            parts[kept - 1].end = parts[i].end;
+            if (parts[i].end > parts[kept - 1].end) parts[kept - 1].end = parts[i].end;
             parts[kept - 1].ln_p = fmin(parts[kept - 1].ln_p, parts[i].ln_p);
         } else {
             parts[kept++] = parts[i];
@@ -157,33 +142,63 @@ static size_t join(xoe_part *parts, size_t n)
     return kept;
 }
 
-xoe_err xoe_spans_find(const xoe_mark_params *p, const double *prefix, size_t n, double ln_limit,
-                       xoe_part **out, size_t *n_out, xoe_error *e)
+struct found {
+    xoe_part *parts;
+    size_t n;
+};
+
+static xoe_err find_in(const xoe_scan *s, size_t offset, double ln_limit, struct found *f, xoe_error *e)
 {
-    size_t count = collect(p, prefix, n, ln_limit, NULL), kept = 0;
-    *out = NULL;
-    *n_out = 0;
+    xoe_scan_kind kind = xoe_scan_kind_of(s);
+    double least = needed(s, kind, ln_limit) - (kind == XOE_SCAN_TAILS ? 0 : log(64)); /* so many may share the evidence */
+    size_t count = s->n < XOE_SPAN_MIN ? 0 : collect(s, kind, least, NULL);
+    xoe_err rc = XOE_OK;
     if (count == 0) return XOE_OK;
-    xoe_part *parts = xoe_malloc(count * sizeof *parts);
-    unsigned char *taken = xoe_calloc(n, 1);
-    if (!parts || !taken) {
-        xoe_free(parts);
-        xoe_free(taken);
-        return xoe_error_set(e, XOE_ENOMEM, "no memory for %zu windows", count);
+    struct lead *leads = xoe_malloc(count * sizeof *leads);
+    xoe_part *parts = xoe_realloc(f->parts, (f->n + count) * sizeof *parts);
+    unsigned char *taken = xoe_calloc(s->n, 1);
+    if (parts) f->parts = parts;
+    if (!leads || !parts || !taken) {
+        rc = xoe_error_set(e, XOE_ENOMEM, "no memory for %zu windows", count);
+        goto out;
     }
-    collect(p, prefix, n, ln_limit, parts);
-    qsort(parts, count, sizeof *parts, by_p);
-    double chance = xoe_scheme_find(p->scheme)->chance(p);
-    for (size_t i = 0; i < count; i++) { /* the most certain first; kept ≤ i */
-        xoe_part part = parts[i];
+    collect(s, kind, least, leads);
+    qsort(leads, count, sizeof *leads, by_evidence);
+    for (size_t i = 0; i < count; i++) {
+        xoe_part part = {leads[i].first, leads[i].end, 0};
         if (overlaps(taken, part.first, part.end)) continue;
-        refine(&part, prefix, n, chance, taken);
+        part.ln_p = witness(s, kind, &leads[i], taken);
+        if (part.ln_p > ln_limit) continue;
+        refine(&part, s, taken);
         memset(taken + part.first, 1, part.end - part.first);
-        parts[kept++] = part;
+        f->parts[f->n++] = (xoe_part){offset + part.first, offset + part.end, part.ln_p};
     }
+out:
+    xoe_free(leads);
     xoe_free(taken);
-    qsort(parts, kept, sizeof *parts, by_place);
-    *out = parts;
-    *n_out = join(parts, kept);
+    return rc;
+}
+
+xoe_err xoe_spans_find(const xoe_scan *s, double ln_limit, xoe_part **out, size_t *n_out, xoe_error *e)
+{
+    struct found f = {0};
+    xoe_err rc = XOE_OK;
+    size_t n_blocks = xoe_scan_n_blocks(s);
+    double ln_blocks = log((double)n_blocks);
+    for (size_t b = 0; b < n_blocks && rc == XOE_OK; b++) {
+        xoe_scan block = xoe_scan_block(s, b);
+        rc = find_in(&block, (size_t)(block.sums - s->sums), ln_limit - ln_blocks, &f, e);
+    }
+    if (rc != XOE_OK || f.n == 0) {
+        xoe_free(f.parts);
+        *out = NULL;
+        *n_out = 0;
+        return rc;
+    }
+    qsort(f.parts, f.n, sizeof *f.parts, by_place);
+    *out = f.parts;
+    *n_out = join(f.parts, f.n);
+    for (size_t i = 0; i < *n_out; i++)
+        f.parts[i].ln_p = fmin(0, f.parts[i].ln_p + ln_blocks);
     return XOE_OK;
 }

@@ -1,5 +1,6 @@
 /* Evidence with the model at hand: mean 1 by chance, strong on marked text, never above its level. */
 #include "marktest.h"
+#include "base/mem.h"
 #include "mark/evidence.h"
 #include "mark/scheme.h"
 
@@ -132,6 +133,85 @@ static void test_power(void **s)
     }
 }
 
+/* 70 marked tokens of little entropy inside 1,500: with the model they are found, and where they are. */
+static void test_spans(void **s)
+{
+    (void)s;
+    enum { ALL = 1500, FIRST = 600, MARKED = 70, TEXTS = 20 };
+    static int32_t t[ALL];
+    static double probs[ALL];
+    double iou = 0;
+    int found = 0, without = 0;
+    for (uint64_t seed = 0; seed < TEXTS; seed++) {
+        xoe_mark_params p = {.scheme = XOE_SCHEME_GUMBEL};
+        uint8_t key[1][32];
+        xoe_marker *m;
+        xoe_rng r;
+        xoe_verdict v;
+        mt_key(key[0], 300 + seed);
+        xoe_rng_seed(&r, seed);
+        assert_int_equal(xoe_marker_open(&m, &p, key[0], 1, 0, NULL), XOE_OK);
+        for (size_t i = 0; i < ALL; i++) {
+            xoe_cand c[N_CANDS];
+            xoe_pick pick;
+            mt_cands(c, N_CANDS, i % 6 ? 4 : 1.2, i ? t[i - 1] : 17, 50000);
+            if (i >= FIRST && i < FIRST + MARKED)
+                xoe_marker_pick(m, c, N_CANDS, t + FIRST, i - FIRST, mt_uniform, &r, &pick);
+            else
+                pick.index = xoe_rng_below(&r, N_CANDS);
+            t[i] = c[pick.index].id;
+            probs[i] = (double)c[pick.index].p;
+        }
+        xoe_marker_close(m);
+        xoe_detect_opts o = {.spans = true};
+        assert_int_equal(xoe_detect_tokens(&p, (const uint8_t(*)[32])key, 1, t, ALL, &o, &v, NULL), XOE_OK);
+        without += v.detected;
+        xoe_verdict_clear(&v);
+        o.probs = probs;
+        assert_int_equal(xoe_detect_tokens(&p, (const uint8_t(*)[32])key, 1, t, ALL, &o, &v, NULL), XOE_OK);
+        found += v.detected;
+        for (size_t i = 0; i < v.n_spans; i++) {
+            size_t a = v.spans[i].first > FIRST ? v.spans[i].first : FIRST, b = v.spans[i].end < FIRST + MARKED ? v.spans[i].end : FIRST + MARKED;
+            assert_true(v.spans[i].log10_p <= -3 && v.spans[i].log10_p >= v.log10_p - 1e-9);
+            if (b > a) iou += (double)(b - a) / (double)(MARKED + v.spans[i].end - v.spans[i].first - (b - a)) / TEXTS;
+        }
+        xoe_verdict_clear(&v);
+    }
+    if (!(found >= 17 && without < found - 3)) fail_msg("%d of %d found, %d without the model", found, TEXTS, without);
+    if (iou < 0.7) fail_msg("mean intersection over union %g", iou);
+}
+
+static void test_no_memory(void **s)
+{
+    (void)s;
+    enum { N = 300 };
+    const xoe_mark_params p = {0};
+    const uint8_t key[1][32] = {{1}};
+    int32_t t[N];
+    double probs[N];
+    xoe_detect_opts o = {.spans = true, .probs = probs, .fpr = 0.9}; /* so that parts are looked for */
+    long n;
+    for (int i = 0; i < N; i++) {
+        t[i] = i * i;
+        probs[i] = 0.1;
+    }
+    for (n = 1;; n++) {
+        xoe_verdict v;
+        long live = xoe_mem_live(), calls = xoe_mem_calls();
+        xoe_mem_fail_at(n);
+        xoe_err rc = xoe_detect_tokens(&p, key, 1, t, N, &o, &v, NULL);
+        xoe_mem_fail_at(0);
+        if (xoe_mem_calls() - calls < n) {
+            assert_int_equal(rc, XOE_OK);
+            xoe_verdict_clear(&v);
+            break;
+        }
+        assert_int_equal(rc, XOE_ENOMEM);
+        assert_int_equal(xoe_mem_live(), live);
+    }
+    assert_true(n > 8);
+}
+
 static void test_refused(void **s)
 {
     (void)s;
@@ -155,7 +235,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mean_is_one), cmocka_unit_test(test_shape), cmocka_unit_test(test_every_ratio_has_mean_one),
-        cmocka_unit_test(test_shares),      cmocka_unit_test(test_power), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_shares),      cmocka_unit_test(test_power), cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_no_memory),   cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
