@@ -22,7 +22,6 @@ struct reading {
     int32_t *tokens;
     size_t n_tokens;
     xoe_verdict v;
-    bool made;
 };
 
 static void reading_free(struct reading *r)
@@ -32,7 +31,19 @@ static void reading_free(struct reading *r)
     xoe_verdict_clear(&r->v);
 }
 
-static xoe_err read_tokens(struct reading *r, xoe_engine *en, const xoe_wanted *w, bool weights, const xoe_detect_opts *given, xoe_error *e)
+/* What is left of a reading's verdict when it is only a share of the test, at target rate fpr. */
+static void correct(xoe_verdict *v, double fpr, double share)
+{
+    v->log10_p = fmin(0, v->log10_p - log10(share));
+    v->p_value = pow(10, v->log10_p);
+    v->confidence = fpr / (fpr + v->p_value);
+    v->detected = v->log10_p <= log10(fpr);
+    for (size_t i = 0; i < v->n_spans; i++)
+        v->spans[i].log10_p = fmin(0, v->spans[i].log10_p - log10(share));
+}
+
+static xoe_err read_tokens(struct reading *r, xoe_engine *en, const xoe_wanted *w, bool weights, const xoe_detect_opts *given, double share,
+                           xoe_error *e)
 {
     xoe_detect_opts o = *given;
     double *probs = NULL;
@@ -45,9 +56,10 @@ static xoe_err read_tokens(struct reading *r, xoe_engine *en, const xoe_wanted *
         rc = probs ? xoe_token_probs(en, r->tokens, r->n_tokens, XOE_PRIORITY_BATCH, probs, e)
                    : xoe_error_set(e, XOE_ENOMEM, "no memory for %zu tokens", r->n_tokens);
     }
+    o.fpr = given->fpr * share;
     if (rc == XOE_OK) rc = xoe_wanted_test(w, r->tokens, r->n_tokens, &o, &r->v, e);
     xoe_free(probs);
-    r->made = rc == XOE_OK;
+    if (rc == XOE_OK && share < 1) correct(&r->v, given->fpr, share);
     return rc;
 }
 
@@ -98,14 +110,9 @@ static xoe_err fill_places(const struct reading *r, const size_t *at, const char
     return XOE_OK;
 }
 
-static void correct(xoe_verdict *v, double fpr, double tries)
+static bool differ(const xoe_canon *a, const xoe_canon *b)
 {
-    v->log10_p = fmin(0, v->log10_p + log10(tries));
-    v->p_value = pow(10, v->log10_p);
-    v->confidence = fpr / (fpr + v->p_value);
-    v->detected = v->log10_p <= log10(fpr);
-    for (size_t i = 0; i < v->n_spans; i++)
-        v->spans[i].log10_p = fmin(0, v->spans[i].log10_p + log10(tries));
+    return a->n != b->n || memcmp(a->text, b->text, a->n);
 }
 
 xoe_err xoe_detect_text(xoe_engine *tokenizer, xoe_keyring *ring, const char *text, size_t n, const xoe_text_detect_opts *opts,
@@ -126,17 +133,15 @@ xoe_err xoe_detect_text(xoe_engine *tokenizer, xoe_keyring *ring, const char *te
     xoe_err rc = o->scheme ? xoe_wanted_scheme(&wanted, o->scheme, info.n_vocab, e)
                            : xoe_wanted_keys(&wanted, ring, o->key_ids, o->n_key_ids, e);
     if (rc == XOE_OK) rc = xoe_canon_make(&plain.canon, text, n, e);
-    if (rc == XOE_OK) rc = read_tokens(&plain, tokenizer, &wanted, o->weights, &mo, e);
     if (rc == XOE_OK) rc = xoe_canon_reflow(&flowed.canon, &plain.canon, e);
-    if (rc == XOE_OK && (flowed.canon.n != plain.canon.n || memcmp(flowed.canon.text, plain.canon.text, plain.canon.n)) && flowed.canon.n) {
-        rc = read_tokens(&flowed, tokenizer, &wanted, o->weights, &mo, e);
-        if (rc == XOE_OK && flowed.v.log10_p < plain.v.log10_p) best = &flowed;
-    }
+    bool two = rc == XOE_OK && flowed.canon.n && differ(&flowed.canon, &plain.canon);
+    if (rc == XOE_OK) rc = read_tokens(&plain, tokenizer, &wanted, o->weights, &mo, two ? 0.5 : 1, e);
+    if (rc == XOE_OK && two) rc = read_tokens(&flowed, tokenizer, &wanted, o->weights, &mo, 0.5, e);
+    if (rc == XOE_OK && two && flowed.v.log10_p < plain.v.log10_p) best = &flowed;
     if (rc == XOE_OK) rc = locate(best, tokenizer, &at, e);
     if (rc == XOE_OK) {
         out->v = best->v;
         best->v = (xoe_verdict){0};
-        if (flowed.made) correct(&out->v, mo.fpr, 2);
         snprintf(out->key_id, sizeof out->key_id, "%s", xoe_wanted_id(&wanted, out->v.key_index));
         out->method = xoe_wanted_method(&wanted, out->v.key_index);
         out->chance = xoe_wanted_chance(&wanted, out->v.key_index);
