@@ -1,5 +1,5 @@
 /* One pass over code points: each step emits canonical bytes and notes where they came from. Look-alikes
- * are only changed in words that hold a Latin letter, so Russian or Greek text stays as it is; joiners
+ * are only changed in Latin words (look_alikes.c), so Russian or Greek text stays as it is; joiners
  * only next to Latin letters, so emoji and Persian stay as they are. */
 #include "flow/canon.h"
 
@@ -11,41 +11,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-
-struct cp {
-    ucs4_t c;
-    size_t at; /* byte in the given text */
-};
-
-/* Letters that look like a Latin one (a subset of Unicode's confusables, TR 39). */
-static const struct {
-    ucs4_t from;
-    char to;
-} look_alikes[] = {
-    {0x391, 'A'}, {0x392, 'B'}, {0x395, 'E'}, {0x396, 'Z'}, {0x397, 'H'}, {0x399, 'I'}, {0x39A, 'K'}, {0x39C, 'M'}, {0x39D, 'N'},
-    {0x39F, 'O'}, {0x3A1, 'P'}, {0x3A4, 'T'}, {0x3A5, 'Y'}, {0x3A7, 'X'}, {0x3B1, 'a'}, {0x3B9, 'i'}, {0x3BD, 'v'}, {0x3BF, 'o'},
-    {0x3C1, 'p'}, {0x3C5, 'u'}, {0x3F2, 'c'}, {0x405, 'S'}, {0x406, 'I'}, {0x408, 'J'}, {0x410, 'A'}, {0x412, 'B'}, {0x415, 'E'},
-    {0x41A, 'K'}, {0x41C, 'M'}, {0x41D, 'H'}, {0x41E, 'O'}, {0x420, 'P'}, {0x421, 'C'}, {0x422, 'T'}, {0x423, 'Y'}, {0x425, 'X'},
-    {0x430, 'a'}, {0x435, 'e'}, {0x43E, 'o'}, {0x440, 'p'}, {0x441, 'c'}, {0x443, 'y'}, {0x445, 'x'}, {0x455, 's'}, {0x456, 'i'},
-    {0x458, 'j'}, {0x4BB, 'h'}, {0x501, 'd'}, {0x51B, 'q'}, {0x51D, 'w'}, {0x131, 'i'}, {0x261, 'g'},
-};
-
-static char look_alike(ucs4_t c)
-{
-    for (size_t i = 0; i < sizeof look_alikes / sizeof look_alikes[0]; i++)
-        if (look_alikes[i].from == c) return look_alikes[i].to;
-    return 0;
-}
-
-static bool is_ascii_letter(ucs4_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_latin(ucs4_t c)
-{
-    return is_ascii_letter(c) || (c >= 0xC0 && c <= 0x24F);
-}
+#include "flow/look_alikes.h"
 
 static bool is_invisible(ucs4_t c)
 {
@@ -57,19 +23,9 @@ static bool is_space(ucs4_t c)
     return c == 0xA0 || (c >= 0x2000 && c <= 0x200A) || c == 0x202F || c == 0x205F;
 }
 
-static bool is_joiner(ucs4_t c)
-{
-    return c == 0x200C || c == 0x200D;
-}
-
-static bool is_letter(ucs4_t c)
-{
-    return uc_is_general_category(c, UC_CATEGORY_L);
-}
-
 /* ---- steps over an array of code points, in place ---- */
 
-static size_t decode(const char *text, size_t n, struct cp *out)
+static size_t decode(const char *text, size_t n, xoe_codepoint *out)
 {
     size_t k = 0;
     for (size_t i = 0; i < n;) {
@@ -80,7 +36,7 @@ static size_t decode(const char *text, size_t n, struct cp *out)
     return k;
 }
 
-static size_t drop_invisible(struct cp *p, size_t n)
+static size_t drop_invisible(xoe_codepoint *p, size_t n)
 {
     size_t k = 0;
     for (size_t i = 0; i < n; i++) {
@@ -92,34 +48,19 @@ static size_t drop_invisible(struct cp *p, size_t n)
         }
         if (is_space(c)) c = ' ';
         if ((c >= 0xFF10 && c <= 0xFF19) || (c >= 0xFF21 && c <= 0xFF3A) || (c >= 0xFF41 && c <= 0xFF5A)) c -= 0xFEE0;
-        p[k++] = (struct cp){c, p[i].at};
+        p[k++] = (xoe_codepoint){c, p[i].at};
     }
     return k;
 }
 
-static void unmask_words(struct cp *p, size_t n)
-{
-    for (size_t i = 0; i < n;) {
-        size_t end = i;
-        bool latin = false;
-        while (end < n && (is_letter(p[end].c) || (end > i && (is_joiner(p[end].c) || uc_combining_class(p[end].c) != 0))))
-            latin = is_ascii_letter(p[end++].c) || latin;
-        for (size_t k = i; latin && k < end; k++) {
-            char to = look_alike(p[k].c);
-            if (to) p[k].c = (ucs4_t)to;
-        }
-        i = end > i ? end : i + 1;
-    }
-}
-
 /* Joiners do nothing after a Latin letter or its marks. */
-static size_t drop_joiners(struct cp *p, size_t n)
+static size_t drop_joiners(xoe_codepoint *p, size_t n)
 {
     size_t k = 0;
     bool latin = false;
     for (size_t i = 0; i < n; i++) {
-        if (latin && is_joiner(p[i].c)) continue;
-        if (uc_combining_class(p[i].c) == 0) latin = is_latin(p[i].c);
+        if (latin && xoe_is_joiner(p[i].c)) continue;
+        if (uc_combining_class(p[i].c) == 0) latin = xoe_is_latin(p[i].c);
         p[k++] = p[i];
     }
     return k;
@@ -134,7 +75,7 @@ static bool is_joining(ucs4_t c)
 /* NFC, a letter and its marks at a time; more than RUN_MAX marks are left as they are. out: room for as
  * many as the text has bytes (a character of b bytes never becomes more than b). Returns the new number,
  * -1: no memory. */
-static long compose(const struct cp *p, size_t n, struct cp *out)
+static long compose(const xoe_codepoint *p, size_t n, xoe_codepoint *out)
 {
     enum { RUN_MAX = 32, FIRST_CHANGED = 0x340 }; /* single characters below it are NFC */
     size_t k = 0;
@@ -153,13 +94,13 @@ static long compose(const struct cp *p, size_t n, struct cp *out)
         made = u32_normalize(UNINORM_NFC, in, end - i, buf, &m);
         if (!made) return -1;
         for (size_t j = 0; j < m; j++)
-            out[k++] = (struct cp){made[j], p[i].at};
+            out[k++] = (xoe_codepoint){made[j], p[i].at};
         if (made != buf) free(made);
     }
     return (long)k;
 }
 
-static xoe_err encode(xoe_canon *c, const struct cp *p, size_t k, size_t n_source, xoe_error *e)
+static xoe_err encode(xoe_canon *c, const xoe_codepoint *p, size_t k, size_t n_source, xoe_error *e)
 {
     c->text = xoe_malloc(4 * k + 1);
     c->source = xoe_malloc((4 * k + 1) * sizeof *c->source);
@@ -179,19 +120,19 @@ xoe_err xoe_canon_make(xoe_canon *out, const char *text, size_t n, xoe_error *e)
     *out = (xoe_canon){0};
     size_t valid = xoe_utf8_valid_prefix(text, n, NULL);
     if (valid != n) return xoe_error_param(e, XOE_EINVAL, "text", "the text is not UTF-8 (byte %zu)", valid);
-    struct cp *p = xoe_malloc(2 * n * sizeof *p), *whole = p ? p + n : NULL;
+    xoe_codepoint *p = xoe_malloc(2 * n * sizeof *p), *whole = p ? p + n : NULL;
     xoe_err rc = XOE_OK;
     if (!p) return xoe_error_set(e, XOE_ENOMEM, "no memory for a text of %zu bytes", n);
     /* Composed before, since a compatibility sign may hide a Latin letter, and after, since a letter that was
      * changed may now join its marks. */
     long k = compose(p, drop_invisible(p, decode(text, n, p)), whole);
     if (k >= 0) {
-        unmask_words(whole, (size_t)k);
+        rc = xoe_look_alikes_undo(whole, (size_t)k, e);
         k = compose(whole, drop_joiners(whole, (size_t)k), p);
     }
     if (k < 0)
         rc = xoe_error_set(e, XOE_ENOMEM, "no memory for a text of %zu bytes", n);
-    else
+    else if (rc == XOE_OK)
         rc = encode(out, p, (size_t)k, n, e);
     xoe_free(p);
     if (rc != XOE_OK) xoe_canon_clear(out);

@@ -42,6 +42,44 @@ static void test_attacks(void **s)
     expect("\uff37\uff41\uff54\uff45\uff52 \uff14\uff12", "Water 42");
 }
 
+/* A word of look-alikes alone takes after its neighbours. */
+static void test_words_of_look_alikes(void **s)
+{
+    (void)s;
+    expect("it is \u0430 cat", "it is a cat");
+    expect("\u0410 cat", "A cat");                                       /* at the text's edges one neighbour is enough */
+    expect("call a \u0441\u043e\u0440", "call a cop");                   /* сор */
+    expect("\u0430 \u0440\u043e\u0440\u0435 w\u0430s", "a pope was"); /* two in a row, after one that is told */
+    expect("caf\u00e9 \u0430 \u00e9t\u00e9", "caf\u00e9 a \u00e9t\u00e9");
+    expect("an \u0391\u03a4\u039c here", "an ATM here"); /* Greek capitals */
+    expect("so \u0430\u0301 is", "so \u00e1 is");
+}
+
+static void same(const char *text)
+{
+    expect(text, text);
+}
+
+/* Other languages stay, alone and beside Latin text. */
+static void test_other_languages_stay(void **s)
+{
+    (void)s;
+    same("\u0430");       /* nothing tells what it is */
+    same("\u0430 \u0441\u043e\u0440, \u0430 \u0440\u043e\u0441\u0430");
+    same("\u041e\u043d \u0438 \u043e\u043d\u0430, \u0430 \u0441\u043e\u0440 \u0432 \u0438\u0437\u0431\u0435"); /* Он и она, а сор в избе */
+    same("He said \u00ab\u0410 \u0432\u043e\u0442\u00bb and left");                                                      /* «А вот» */
+    same("the word \u0441\u043e\u0440 means litter, and \u0438\u0437\u0431\u0430 means hut");                          /* сор … изба */
+    same("iPhone \u0430 \u043d\u0435 Android");                                                                              /* iPhone а не Android */
+    same("\u0441 Windows \u0438 \u0441 Linux");                                                                              /* с Windows и с Linux */
+    same("where \u03b1 is the level, \u03c1 a correlation and \u03bd the degrees of freedom");
+    same("\u039f \u03ba\u03cc\u03c3\u03bc\u03bf\u03c2 PC \u03ba\u03b1\u03b9 \u03bf \u03b1\u03bd"); /* Ο κόσμος PC και ο αν */
+    same("\u65e5\u672c \u0430 \u8a9e");
+    expect("\u0430nd \u0430 long way on, after sixteen words at least that are Latin, far from what follows here: one two "
+           "\u0438\u0437\u0431\u0430",
+           "and a long way on, after sixteen words at least that are Latin, far from what follows here: one two "
+           "\u0438\u0437\u0431\u0430");
+}
+
 static void test_normal_form(void **s)
 {
     (void)s;
@@ -73,6 +111,7 @@ static void test_reflow_and_offsets(void **s)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity), cmocka_unit_test(test_attacks), cmocka_unit_test(test_normal_form), cmocka_unit_test(test_reflow_and_offsets)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity), cmocka_unit_test(test_attacks),
+                                       cmocka_unit_test(test_words_of_look_alikes), cmocka_unit_test(test_other_languages_stay), cmocka_unit_test(test_normal_form), cmocka_unit_test(test_reflow_and_offsets)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
