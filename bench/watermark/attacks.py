@@ -264,7 +264,22 @@ def overlap(a, b):
     return both / (max(a[1], b[1]) - min(a[0], b[0])) if both else 0.0
 
 
-def copy_paste(set_, n_tokens=150, n_words=2000):
+def places_of(verdicts, places):
+    """How well each text's place was found (0: not), and how many spans lie elsewhere."""
+    hits = [max((overlap(s, p) for s in v["spans"]), default=0.0) for v, p in zip(verdicts, places)]
+    found = [h for h in hits if h > 0]
+    false = [sum(overlap(s, p) == 0 for s in v["spans"]) for v, p in zip(verdicts, places)]
+    return {
+        "n": len(verdicts),
+        "spans_found": len(found) / len(verdicts),
+        "texts_found_1e-3": figures(verdicts)["found_1e-3"],
+        "mean_iou_of_found": sum(found) / len(found) if found else None,
+        "mean_iou_of_all": sum(hits) / len(hits),
+        "spans_elsewhere": sum(false),
+    }
+
+
+def copy_paste(set_, seconds, n_tokens=150, n_words=2000):
     answers = usable(set_)
     pieces = [piece_of(a, n_tokens) for a in answers]
     hosts = human_words(n_words, len(answers))
@@ -278,22 +293,19 @@ def copy_paste(set_, n_tokens=150, n_words=2000):
         places.append((len(before), len(before) + len(piece)))
     verdicts = judge(set_, answers, texts, spans=True)
     whole = judge(set_, answers, texts)
-    hits = [max((overlap(s, p) for s in v["spans"]), default=0.0) for v, p in zip(verdicts, places)]
-    found = [h for h in hits if h > 0]
-    false = [sum(overlap(s, p) == 0 for s in v["spans"]) for v, p in zip(verdicts, places)]
+    questions = [{"key": a["key"], "text": t, "spans": True, "model": True} for a, t in zip(answers, texts)]
+    with_model = sets.kept_verdicts(set_.model, questions, seconds)
+    if len(with_model) < len(texts):
+        common.say(f"{set_.label}: {len(with_model)} of {len(texts)} texts read with the model: run attacks again to go on")
     clean = judge(set_, answers, hosts, spans=True)
     alone = judge(set_, answers, pieces)
     return {
         "set": set_.label,
-        "n": len(texts),
         "tokens_of_span": n_tokens,
         "words_around": n_words,
-        "spans_found": len(found) / len(texts),
-        "texts_found_1e-3": figures(verdicts)["found_1e-3"],
+        **places_of(verdicts, places),
         "texts_found_1e-3_without_spans": figures(whole)["found_1e-3"],
+        "with_model": places_of(with_model, places) if with_model else None,
         "pieces_alone": figures(alone),
-        "mean_iou_of_found": sum(found) / len(found) if found else None,
-        "mean_iou_of_all": sum(hits) / len(hits),
-        "spans_elsewhere": sum(false),
         "host_alone_called_marked": figures(clean)["found_1e-3"],
     }

@@ -2,7 +2,7 @@
  *
  * A question: key (id in DATA/keys.json), and text (read as `xoe detect` reads it) or tokens, with weights
  * ([n_tokens], optional); scored: cut the tokens behind this many scored ones; spans: look for marked spans;
- * scores: give each token's. The verdict: log10_p, score, n_tokens, n_scored, detected, spans
+ * model: read the text with the model too; scores: give each token's. The verdict: log10_p, score, n_tokens, n_scored, detected, spans
  * [[first_char, end_char, log10_p], …] of texts. Usage: bench_mark_read MODEL.gguf DATA < questions > verdicts
  *
  * Threads: one. */
@@ -17,7 +17,8 @@
 
 enum { TOKENS_MAX = 1 << 16 };
 
-static xoe_engine *en;
+static xoe_engine *en, *reader; /* the vocabulary alone; with weights, opened when first asked for */
+static const char *model_path;
 static xoe_keyring *ring;
 
 static void die(const char *what, const char *why)
@@ -36,13 +37,24 @@ static json_t *verdict_json(const xoe_verdict *v, const xoe_text_span *spans)
                      (json_int_t)v->n_tokens, "n_scored", (json_int_t)v->n_scored, "detected", v->detected, "spans", found);
 }
 
+static xoe_engine *with_weights(void)
+{
+    xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
+    xoe_error e = XOE_ERROR_INIT;
+    o.path = model_path;
+    o.n_slots = 1;
+    if (!reader && xoe_engine_open(&reader, &o, &e) != XOE_OK) die(model_path, e.msg);
+    return reader;
+}
+
 static json_t *read_text(const json_t *q, const char *key)
 {
     const json_t *text = json_object_get(q, "text");
     xoe_text_detect_opts o = {.spans = json_is_true(json_object_get(q, "spans")), .key_ids = &key, .n_key_ids = 1};
     xoe_text_verdict v;
     xoe_error e = XOE_ERROR_INIT;
-    if (xoe_detect_text(en, ring, json_string_value(text), json_string_length(text), &o, &v, &e) != XOE_OK) die("detect", e.msg);
+    o.weights = json_is_true(json_object_get(q, "model"));
+    if (xoe_detect_text(o.weights ? with_weights() : en, ring, json_string_value(text), json_string_length(text), &o, &v, &e) != XOE_OK) die("detect", e.msg);
     json_t *out = verdict_json(&v.v, v.spans);
     xoe_text_verdict_clear(&v);
     return out;
@@ -95,10 +107,11 @@ int main(int argc, char **argv)
     char *line = NULL;
     size_t cap = 0;
     if (argc != 3) die("usage", "bench_mark_read MODEL.gguf DATA < questions > verdicts");
-    o.path = argv[1];
+    o.path = model_path = argv[1];
     o.vocab_only = true;
     if (xoe_engine_open(&en, &o, &e) != XOE_OK) die(argv[1], e.msg);
     if (xoe_keyring_open(&ring, argv[2], &e) != XOE_OK) die(argv[2], e.msg);
+    setvbuf(stdout, NULL, _IOLBF, 0); /* whoever stops this program keeps whole lines */
     while (getline(&line, &cap, stdin) > 0) {
         json_t *q = json_loads(line, 0, NULL);
         const char *key = json_string_value(json_object_get(q, "key"));
@@ -110,6 +123,7 @@ int main(int argc, char **argv)
     }
     free(line);
     xoe_keyring_close(ring);
+    xoe_engine_close(reader);
     xoe_engine_close(en);
     return fflush(stdout) ? 1 : 0;
 }

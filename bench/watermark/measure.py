@@ -71,7 +71,8 @@ def step_rates(plan, args):
 
 def step_attacks(plan, args):
     chosen = [s for s in marked(plan) if s.scheme == "gumbel" and len(attacks.usable(s)) >= rates.FEWEST]
-    figures = {"strength": [attacks.by_strength(s) for s in chosen], "paste": [attacks.copy_paste(s) for s in chosen]}
+    end = time.monotonic() + args.seconds
+    figures = {"strength": [attacks.by_strength(s) for s in chosen], "paste": [attacks.copy_paste(s, end - time.monotonic()) for s in chosen]}
     if REWRITES in plan and len(REWRITES.read()) >= 4:
         figures["rewritten"] = attacks.rewritten(REWRITES)
     keep("attacks", figures, *{s.model for s in chosen})
@@ -115,7 +116,7 @@ def main():
     p = argparse.ArgumentParser(prog="bench/watermark/run", description=__doc__)
     p.add_argument("steps", nargs="*", metavar="STEP", help=f"{', '.join(STEPS)} [all of them]")
     p.add_argument("--quick", action="store_true", help="small sets of the smallest model only: minutes, coarse figures")
-    p.add_argument("--seconds", type=float, default=1e9, help="stop generating or judging after so long; run again to go on")
+    p.add_argument("--seconds", type=float, default=1e9, help="stop generating, judging or reading with the model after so long; run again to go on")
     p.add_argument("--keys", type=int, default=20000, help="keys of the test that the distribution is unchanged [%(default)s]")
     p.add_argument("--judge", default=BETTER, help="model that judges quality [%(default)s]")
     p.add_argument("--images", type=pathlib.Path, default=sets.FOLDER / "results", help="where report puts plots [%(default)s]")

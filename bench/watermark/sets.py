@@ -174,3 +174,23 @@ def verdicts(model, questions):
     if done.returncode:
         common.die(done.stderr.decode(errors="replace")[-500:])
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def kept_verdicts(model, questions, seconds):
+    """The same for questions that take long: verdicts are kept, at most so many seconds are spent, and the answer may be
+    shorter than the questions. Another build or another question starts anew."""
+    argv = [BUILD / "bench_mark_read", common.model_path(model), keyring()]
+    digest = hashlib.sha256(argv[0].read_bytes() + json.dumps([model, questions]).encode()).hexdigest()[:16]
+    path = FOLDER / "verdicts" / f"{digest}.jsonl"
+    missing = questions[len(whole_lines(path)) :]
+    if missing and seconds > 0:
+        with appending(path) as out:
+            asked = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.PIPE)
+            try:
+                _, errors = asked.communicate("".join(json.dumps(q) + "\n" for q in missing).encode(), timeout=seconds)
+                if asked.returncode:
+                    common.die(errors.decode(errors="replace")[-500:])
+            except subprocess.TimeoutExpired:
+                asked.kill()
+                asked.communicate()
+    return [json.loads(line) for line in whole_lines(path)]

@@ -94,20 +94,31 @@ def cuts(figures):
 def attacks(figures):
     strong = figures["strength"]
     out = [edits(strong), disguises(strong), cuts(strong)] if strong else []
-    rows = [
-        [
-            f["set"],
-            f["n"],
-            share(f["pieces_alone"]["found_1e-3"]) + f", {decades(f['pieces_alone']['median'])}",
-            share(f["spans_found"]),
-            f"{f['mean_iou_of_found'] or 0:.2f}",
-            share(f["texts_found_1e-3_without_spans"]),
-            f["spans_elsewhere"],
-            share(f["host_alone_called_marked"]),
-        ]
-        for f in figures["paste"]
+    rows = []
+    for f in figures["paste"]:
+        m = f["with_model"]
+        rows.append(
+            [
+                f["set"],
+                f["n"],
+                share(f["pieces_alone"]["found_1e-3"]) + f", {decades(f['pieces_alone']['median'])}",
+                f"{share(f['spans_found'])}, {f['mean_iou_of_found'] or 0:.2f}",
+                f"{share(m['spans_found'])}, {m['mean_iou_of_found'] or 0:.2f}" + (f" (of {m['n']})" if m["n"] < f["n"] else "") if m else "–",
+                share(f["texts_found_1e-3_without_spans"]),
+                f["spans_elsewhere"] + (m["spans_elsewhere"] if m else 0),
+                share(f["host_alone_called_marked"]),
+            ]
+        )
+    head = [
+        "150 tokens in 2,000 words",
+        "texts",
+        "the span by itself: at 1e-3, median −log10 p",
+        "found at 1e-3, mean IoU",
+        "with the model",
+        "without span search",
+        "spans elsewhere",
+        "human text alone",
     ]
-    head = ["150 tokens in 2,000 words", "texts", "the span by itself: at 1e-3, median −log10 p", "found at 1e-3", "mean IoU", "without span search", "spans elsewhere", "human text alone"]
     out.append(table(head, rows))
     r = figures.get("rewritten")
     if r:
