@@ -4,51 +4,26 @@
  * both see the same machine; all are printed and the median counts. A figure is printed only if every
  * answer had its full length. Usage: bench_engine_speed MODEL.gguf [repeats [tokens]] */
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/mem.h"
+#include "answers.h"
 #include "base/rng.h"
 #include "engine/sampler.h"
 
 enum { STREAMS = 8, REPEATS_MAX = 16, PROMPT = 512, SHORT = 24 };
-
-struct stream {
-    int *open;
-    int n;
-    int64_t first_ns, last_ns;
-    xoe_job *job;
-};
 
 static xoe_engine *en;
 static xoe_engine_info info;
 static xoe_logit_bias *no_end; /* forbids every token that would end an answer */
 static size_t n_no_end;
 static xoe_rng rng;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the streams and `open` */
-static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 
 static void die(const char *what, const char *why)
 {
     fprintf(stderr, "bench_engine_speed: %s: %s\n", what, why);
     exit(1);
-}
-
-static void on_event(const xoe_event *ev, void *ud)
-{
-    struct stream *s = ud;
-    pthread_mutex_lock(&lock);
-    if (ev->kind == XOE_EVENT_TOKEN) {
-        s->last_ns = xoe_clock_mono_ns();
-        if (s->n++ == 0) s->first_ns = s->last_ns;
-    } else if (ev->kind == XOE_EVENT_DONE) {
-        (*s->open)--;
-        pthread_cond_broadcast(&cond);
-    }
-    pthread_mutex_unlock(&lock);
 }
 
 struct rates {
@@ -59,31 +34,27 @@ struct rates {
 static struct rates run(int n_streams, int n_prompt, int n_tokens, const xoe_mark_params *mark)
 {
     static const uint8_t key[XOE_MARK_KEY_BYTES] = {7};
-    struct stream s[STREAMS] = {{0}};
-    int open_ = n_streams;
+    static struct bench_answer s[STREAMS];
+    memset(s, 0, sizeof s);
     int32_t prompt[PROMPT];
     int64_t start = xoe_clock_mono_ns(), first = 0, last = INT64_MAX;
     for (int i = 0; i < n_streams; i++) {
         xoe_error e = XOE_ERROR_INIT;
         for (int k = 0; k < n_prompt; k++)
             prompt[k] = (int32_t)xoe_rng_below(&rng, 10000) + 100;
-        s[i] = (struct stream){.open = &open_};
         xoe_gen_request r = {.size = sizeof r, .prompt = prompt, .n_prompt = (size_t)n_prompt,
                              .sampling = XOE_SAMPLING_INIT, .max_tokens = n_tokens, .n_probs = -1, .mark = mark,
-                             .mark_key = key, .priority = XOE_PRIORITY_INTERACTIVE, .on_event = on_event, .ud = &s[i]};
+                             .mark_key = key, .priority = XOE_PRIORITY_INTERACTIVE};
         r.sampling.temperature = 0.7f;
         r.sampling.top_p = 0.95f;
         r.sampling.logit_bias = no_end;
         r.sampling.n_logit_bias = n_no_end;
-        if (xoe_engine_generate(en, &r, &s[i].job, &e) != XOE_OK) die("request", e.msg);
+        if (bench_begin(&s[i], en, r, &e) != XOE_OK) die("request", e.msg);
     }
-    pthread_mutex_lock(&lock);
-    while (open_)
-        pthread_cond_wait(&cond, &lock);
-    pthread_mutex_unlock(&lock);
+    for (struct bench_answer *a; (a = bench_wait(s, STREAMS));)
+        bench_end(a);
     for (int i = 0; i < n_streams; i++) {
-        xoe_job_close(s[i].job);
-        if (s[i].n != n_tokens) die("an answer", "ended early");
+        if ((int)s[i].n != n_tokens) die("an answer", "ended early");
         if (s[i].first_ns > first) first = s[i].first_ns;
         if (s[i].last_ns < last) last = s[i].last_ns;
     }
@@ -166,14 +137,6 @@ static void bench_decode(int n_streams, int n_tokens, const xoe_mark_params *mar
     report(name, "ratio", ratio, repeats);
 }
 
-static void forbid_ends(void)
-{
-    no_end = xoe_malloc((size_t)info.n_vocab * sizeof *no_end);
-    XOE_ASSERT(no_end);
-    for (int32_t id = 0; id < info.n_vocab; id++)
-        if (xoe_engine_is_eog(en, id)) no_end[n_no_end++] = (xoe_logit_bias){id, -1000};
-}
-
 int main(int argc, char **argv)
 {
     xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
@@ -190,7 +153,7 @@ int main(int argc, char **argv)
     if (xoe_mark_params_resolve(&mark, &e) != XOE_OK) die("mark", e.msg);
     xoe_engine_get_info(en, &info);
     xoe_rng_seed(&rng, 1);
-    forbid_ends();
+    no_end = bench_no_end(en, &n_no_end);
     printf("{\"model\": \"%s\", \"n_vocab\": %d, \"threads\": %d, \"results\": [\n", info.name, info.n_vocab, info.n_threads);
     run(1, SHORT, 2, NULL); /* pages in the weights */
     for (int i = 0; i < repeats; i++)

@@ -4,64 +4,31 @@
  * tokens. Tokens that end an answer are forbidden, so that each answer has its full length. An answer: id, text,
  * tokens, and for each token: marked, expected (the gain in score that its probability promises), and, read
  * again by the same model without the prompt as a detector would, logprob and entropy (the first token has
- * none). 8 answers are written at once; after SECONDS no new ones
+ * none). 8 answers are written at once, or the 8 drafts of one under watermax; after SECONDS no new ones
  * are begun, so that a long run can be done in pieces. Usage: bench_mark_write MODEL.gguf DATA SECONDS < requests > answers
- *
- * Threads: on_event runs on the engine's worker; `lock` guards `done` and what a running answer collects. */
+ */
 #include <jansson.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/mem.h"
+#include "../answers.h"
 #include "engine/chat.h"
 #include "trust/keyring.h"
 
-enum { STREAMS = 8, TOKENS_MAX = 1024 };
-
-struct answer {
-    json_t *request;
-    xoe_job *job; /* NULL: free */
-    bool done;
-    size_t n;
-    int32_t token[TOKENS_MAX];
-    bool marked[TOKENS_MAX];
-    double expected[TOKENS_MAX];
-    char text[TOKENS_MAX * 32];
-    size_t n_text;
-};
+enum { STREAMS = 8, TOKENS_MAX = BENCH_TOKENS_MAX };
 
 static xoe_engine *en;
 static xoe_keyring *ring;
 static xoe_logit_bias *no_end; /* forbids every token that would end an answer */
 static size_t n_no_end;
-static struct answer answers[STREAMS];
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
+static struct bench_answer answers[STREAMS];
+static json_t *requests[STREAMS]; /* of the answers */
 
 static void die(const char *what, const char *why)
 {
     fprintf(stderr, "bench_mark_write: %s: %s\n", what, why);
     exit(1);
-}
-
-static void on_event(const xoe_event *ev, void *ud)
-{
-    struct answer *a = ud;
-    pthread_mutex_lock(&lock);
-    if (ev->kind == XOE_EVENT_TOKEN && a->n < TOKENS_MAX && a->n_text + ev->n_bytes <= sizeof a->text) {
-        a->token[a->n] = ev->token;
-        a->marked[a->n] = ev->marked;
-        a->expected[a->n++] = ev->expected_score;
-        memcpy(a->text + a->n_text, ev->bytes, ev->n_bytes);
-        a->n_text += ev->n_bytes;
-    } else if (ev->kind == XOE_EVENT_DONE) {
-        a->done = true;
-        pthread_cond_broadcast(&cond);
-    }
-    pthread_mutex_unlock(&lock);
 }
 
 static double number(const json_t *request, const char *name)
@@ -96,7 +63,8 @@ static int32_t *render(const char *prompt, size_t *n)
     return tokens;
 }
 
-static void begin(struct answer *a, json_t *request)
+/* Whether more answers may be begun beside this one. */
+static bool begin(struct bench_answer *a, json_t *request)
 {
     xoe_error e = XOE_ERROR_INIT;
     xoe_key key = {0};
@@ -104,10 +72,10 @@ static void begin(struct answer *a, json_t *request)
     size_t n_prompt;
     int32_t *prompt = render(string(request, "prompt"), &n_prompt);
     if (key_id && xoe_keyring_get(ring, key_id, &key, &e) != XOE_OK) die(key_id, e.msg);
-    *a = (struct answer){.request = request};
+    requests[a - answers] = request;
     xoe_gen_request r = {.size = sizeof r, .prompt = prompt, .n_prompt = n_prompt, .sampling = XOE_SAMPLING_INIT,
                          .max_tokens = (int)number(request, "tokens"), .n_probs = -1, .mark = key_id ? &key.params : NULL,
-                         .mark_key = key.bytes, .priority = XOE_PRIORITY_BATCH, .on_event = on_event, .ud = a};
+                         .mark_key = key.bytes, .priority = XOE_PRIORITY_BATCH};
     if (r.max_tokens > TOKENS_MAX) die("tokens", "at most 1024");
     r.mark_shift = key_id ? (uint32_t)number(request, "shift") : 0;
     r.sampling.temperature = (float)number(request, "temperature");
@@ -116,8 +84,9 @@ static void begin(struct answer *a, json_t *request)
     r.sampling.seed = (uint64_t)number(request, "seed");
     r.sampling.logit_bias = no_end;
     r.sampling.n_logit_bias = n_no_end;
-    if (xoe_engine_generate(en, &r, &a->job, &e) != XOE_OK) die("request", e.msg);
+    if (bench_begin(a, en, r, &e) != XOE_OK) die("request", e.msg);
     xoe_tokens_free(prompt);
+    return !xoe_writing_drafts(r.mark, &r.sampling);
 }
 
 static json_t *reals(const double *v, size_t n)
@@ -128,15 +97,14 @@ static json_t *reals(const double *v, size_t n)
     return a;
 }
 
-static void finish(struct answer *a)
+static void finish(struct bench_answer *a)
 {
     static float logprob[TOKENS_MAX], entropy[TOKENS_MAX];
     static double lp[TOKENS_MAX], h[TOKENS_MAX];
     xoe_error e = XOE_ERROR_INIT;
-    json_t *tokens = json_array(), *marked = json_array();
-    xoe_job_close(a->job);
-    a->job = NULL;
-    if ((double)a->n != number(a->request, "tokens")) die(string(a->request, "id"), "the answer ended early");
+    json_t *tokens = json_array(), *marked = json_array(), *request = requests[a - answers];
+    bench_end(a);
+    if ((double)a->n != number(request, "tokens")) die(string(request, "id"), "the answer ended early");
     if (xoe_engine_score(en, a->token, a->n, 1, XOE_PRIORITY_BATCH, logprob, entropy, &e) != XOE_OK) die("score", e.msg);
     for (size_t i = 0; i < a->n; i++) {
         json_array_append_new(tokens, json_integer(a->token[i]));
@@ -148,52 +116,23 @@ static void finish(struct answer *a)
     if (a->n_text && (unsigned char)a->text[a->n_text - 1] >= 0xC0) a->n_text--;
     json_t *text = json_stringn(a->text, a->n_text);
     if (!text) text = json_null(); /* bytes that are no UTF-8: useful as tokens only */
-    json_t *line = json_pack("{s:O, s:o, s:o, s:o, s:o, s:o, s:o}", "id", json_object_get(a->request, "id"), "text", text,
+    json_t *line = json_pack("{s:O, s:o, s:o, s:o, s:o, s:o, s:o}", "id", json_object_get(request, "id"), "text", text,
                              "tokens", tokens, "marked", marked, "expected", reals(a->expected, a->n), "logprob",
                              reals(lp, a->n - 1), "entropy", reals(h, a->n - 1));
     if (!line || json_dumpf(line, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6)) || putchar('\n') == EOF || fflush(stdout))
         die("output", "cannot write");
     json_decref(line);
-    json_decref(a->request);
+    json_decref(request);
 }
 
-/* A free answer, after waiting for one; NULL: none runs and none is wanted. */
-static struct answer *next_free(bool want_free)
+/* A place for an answer, after waiting for one. */
+static struct bench_answer *free_place(size_t n)
 {
-    for (;;) {
-        int running = 0;
-        for (int i = 0; i < STREAMS; i++) {
-            if (!answers[i].job) {
-                if (want_free) return &answers[i];
-                continue;
-            }
-            pthread_mutex_lock(&lock);
-            bool done = answers[i].done;
-            pthread_mutex_unlock(&lock);
-            if (done)
-                finish(&answers[i]);
-            else
-                running++;
-            if (done && want_free) return &answers[i];
-        }
-        if (!running && !want_free) return NULL;
-        pthread_mutex_lock(&lock);
-        bool any = false;
-        for (int i = 0; i < STREAMS; i++)
-            any = any || (answers[i].job && answers[i].done);
-        if (!any) pthread_cond_wait(&cond, &lock);
-        pthread_mutex_unlock(&lock);
-    }
-}
-
-static void forbid_ends(void)
-{
-    xoe_engine_info info;
-    xoe_engine_get_info(en, &info);
-    no_end = xoe_malloc((size_t)info.n_vocab * sizeof *no_end);
-    XOE_ASSERT(no_end);
-    for (int32_t id = 0; id < info.n_vocab; id++)
-        if (xoe_engine_is_eog(en, id)) no_end[n_no_end++] = (xoe_logit_bias){id, -1000};
+    for (size_t i = 0; i < n; i++)
+        if (!answers[i].writing) return &answers[i];
+    struct bench_answer *a = bench_wait(answers, n);
+    finish(a);
+    return a;
 }
 
 int main(int argc, char **argv)
@@ -201,7 +140,7 @@ int main(int argc, char **argv)
     xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
     xoe_error e = XOE_ERROR_INIT;
     char *line = NULL;
-    size_t cap = 0;
+    size_t cap = 0, n_streams = STREAMS;
     if (argc != 4) die("usage", "bench_mark_write MODEL.gguf DATA SECONDS < requests > answers");
     int64_t end_ms = xoe_clock_mono_ms() + (int64_t)(atof(argv[3]) * 1000);
     o.path = argv[1];
@@ -209,13 +148,14 @@ int main(int argc, char **argv)
     o.n_ctx_slot = 2048;
     if (xoe_engine_open(&en, &o, &e) != XOE_OK) die(argv[1], e.msg);
     if (xoe_keyring_open(&ring, argv[2], &e) != XOE_OK) die(argv[2], e.msg);
-    forbid_ends();
+    no_end = bench_no_end(en, &n_no_end);
     while (xoe_clock_mono_ms() < end_ms && getline(&line, &cap, stdin) > 0) {
         json_t *request = json_loads(line, 0, NULL);
         if (!request) die("a request is not JSON", line);
-        begin(next_free(true), request);
+        if (!begin(free_place(n_streams), request)) n_streams = 1;
     }
-    next_free(false);
+    for (struct bench_answer *a; (a = bench_wait(answers, STREAMS));)
+        finish(a);
     free(line);
     xoe_free(no_end);
     xoe_keyring_close(ring);

@@ -119,7 +119,7 @@ def row(set_, answers, n, read, weighted):
 
 def signal(set_, answers, scores):
     """Observed mean score a scored token beside the promised one; whole answers."""
-    chance = {"gumbel": 1.0, "dual-gumbel": 1.0, "green": 0.25, "morphmark": 0.25}.get(set_.scheme, 0.5)
+    chance = {"gumbel": 1.0, "dual-gumbel": 1.0, "watermax": 1.0, "green": 0.25, "morphmark": 0.25}.get(set_.scheme, 0.5)
     unit = sets.SCHEMES[set_.scheme].get("depth", 1)
     rest, gained, promised, n = [], 0.0, 0.0, 0
     for a, v in zip(answers, scores):

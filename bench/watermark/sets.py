@@ -30,6 +30,7 @@ SCHEMES = {
     "dipmark": {"alpha": 0.45},
     "morphmark": {"gamma": 0.25},
     "dual-gumbel": {"alpha": 0.5},
+    "watermax": {},
 }
 
 

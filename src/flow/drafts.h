@@ -9,8 +9,8 @@ enum { XOE_DRAFTS_MAX = 16, XOE_DRAFT_PIECE_MAX = 256 };
 
 typedef struct xoe_drafts xoe_drafts;
 
-/* Start writing. r: as for xoe_engine_generate, with a mark; what it points to is borrowed until close. Its events
- * come on a thread of the drafts, DONE exactly once and last; n_predicted counts what was kept. n_drafts: 2 to
+/* Start writing. r: as for xoe_engine_generate, with a mark; what its sampling points to is borrowed until close.
+ * Events come on a thread of the drafts, DONE exactly once and last; n_predicted counts what was kept. n_drafts: 2 to
  * XOE_DRAFTS_MAX; piece: tokens, 1 to XOE_DRAFT_PIECE_MAX.
  * Errors: as xoe_engine_generate's and xoe_marker_open's; XOE_EINVAL, XOE_ENOMEM, XOE_EUNAVAILABLE (no thread). */
 xoe_err xoe_drafts_start(xoe_drafts **out, xoe_engine *en, const xoe_gen_request *r, int n_drafts, int piece, xoe_error *e);

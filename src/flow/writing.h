@@ -18,7 +18,7 @@ xoe_draft_plan xoe_draft_plan_of(const xoe_config *c);
 /* Will this request be drafted? */
 bool xoe_writing_drafts(const xoe_mark_params *mark, const xoe_sampling *s);
 
-/* What r points to is borrowed until close; its callback may come on any thread, and must not close. Errors: as
+/* Prompt, mark and key are copied; what the sampling points to is borrowed until close. The callback may come on any thread, and must not close. Errors: as
  * xoe_engine_generate's and xoe_drafts_start's. */
 xoe_err xoe_writing_start(xoe_writing **out, xoe_engine *en, const xoe_gen_request *r, const xoe_draft_plan *plan, xoe_error *e);
 /* Ask to stop; never waits. Thread: any, before close. */
