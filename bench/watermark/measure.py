@@ -79,11 +79,14 @@ def step_attacks(plan, args):
 
 
 def step_quality(plan, args):
-    plain = next((s for s in plan if s.scheme == "none"), None)
-    if not plain or not plain.read():
-        common.die("the set without a mark is missing: run generate first")
-    others = [s for s in marked(plan) if (s.model, s.temperature) == (plain.model, plain.temperature)]
-    keep("quality", quality.quality(plain, others, args.judge, seconds=args.seconds), plain.model, args.judge)
+    plains = [s for s in plan if s is not REWRITES and s.scheme == "none" and s.read()]
+    if not plains:
+        common.die("the sets without a mark are missing: run generate first")
+    figures = []
+    for plain in plains:
+        others = [s for s in marked(plan) if (s.model, s.temperature) == (plain.model, plain.temperature)]
+        figures.append(quality.quality(plain, others, args.judge, seconds=args.seconds / len(plains)))
+    keep("quality", figures, *{s.model for s in plains}, args.judge)
 
 
 def step_unbiased(plan, args):

@@ -69,6 +69,29 @@ def lengths(figures, folder):
     save(fig, folder, "watermark-length")
 
 
+def schemes(figures, folder):
+    """Schemes beside each other: one panel for each model and temperature that has three of them or more."""
+    groups = {}
+    for f in figures:
+        where, _, scheme = f["set"].rpartition(" ")
+        if "," not in f["set"] and len(f["by_length"]) > 2:
+            groups.setdefault(where, {})[scheme] = f["by_length"]
+    groups = {where: g for where, g in groups.items() if len(g) > 2}
+    if not groups:
+        return
+    order = sorted({scheme for g in groups.values() for scheme in g})
+    fig, axes = canvas(max(2, len(groups)))
+    for ax, (where, g) in zip(axes, sorted(groups.items())):
+        for colour, scheme in zip(COLOURS, order):
+            if scheme in g:
+                ax.plot([int(n) for n in g[scheme]], [-r["median_log10_p"] for r in g[scheme].values()], "o-", color=colour, label=scheme)
+        ax.axhline(3, color=GREY, linewidth=1, linestyle=":")
+        ax.set(title=title(where), xlabel="scored tokens", ylim=(0, None))
+    axes[0].set_ylabel("median −log10 p")
+    axes[0].legend(fontsize=9.5)
+    save(fig, folder, "watermark-schemes")
+
+
 def strengths(figures, folder):
     names = {"substitute": "synonyms", "delete": "deleted", "insert": "inserted", "swap": "swapped"}
     fig, axes = canvas(len(figures))
@@ -87,6 +110,7 @@ def strengths(figures, folder):
 def draw(have, folder):
     if "rates" in have:
         lengths(have["rates"]["figures"], folder)
+        schemes(have["rates"]["figures"], folder)
     if "attacks" in have:
         strong = have["attacks"]["figures"]["strength"]
         if len(strong) > 1:

@@ -42,13 +42,18 @@ def judged(set_, judge, tokens, seconds):
 
 
 def distinct(texts, n):
-    """Share of different n-grams of words among all of them, within each text, averaged."""
+    """Share of different n-grams of words among all of them, within the first 150 words of each text, averaged."""
     shares = []
     for t in texts:
-        words = t.lower().split()
+        words = t.lower().split()[:150]
         grams = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
         shares.append(len(set(grams)) / len(grams))
     return statistics.fmean(shares)
+
+
+def variety(set_):
+    texts = [a["text"] for a in set_.read() if a["text"]]
+    return {"texts": len(texts), **{f"distinct_{n}": distinct(texts, n) for n in (1, 2, 3)}}
 
 
 def interval(differences):
@@ -59,22 +64,19 @@ def interval(differences):
 
 
 def quality(plain, marked, judge, tokens=128, seconds=150):
-    """plain: the unmarked set; marked: the others."""
+    """plain: the unmarked set; marked: the others of the same model and temperature. Perplexity of the first so many tokens."""
     end = time.monotonic() + seconds
     base = judged(plain, judge, tokens, seconds)
-    rows = {"none": {"n": len(base), "perplexity": math.exp(statistics.fmean(base.values())) if base else None}}
-    texts = [a["text"] for a in plain.read() if a["text"]]
-    rows["none"] |= {f"distinct_{n}": distinct(texts, n) for n in (1, 2, 3)}
+    rows = {"none": {"n": len(base), "perplexity": math.exp(statistics.fmean(base.values())) if base else None, **variety(plain)}}
     for s in marked:
         nats = judged(s, judge, tokens, end - time.monotonic())
         both = sorted(set(nats) & set(base))
+        rows[s.scheme] = {"n": len(both), "perplexity": None, **variety(s)}
         if len(both) < 8:
             continue
         mean, low, high = interval([nats[i] - base[i] for i in both])
-        texts = [a["text"] for a in s.read() if a["text"]]
-        rows[s.scheme] = {"n": len(both), "perplexity": math.exp(statistics.fmean(nats[i] for i in both))}
+        rows[s.scheme] |= {"perplexity": math.exp(statistics.fmean(nats[i] for i in both))}
         rows[s.scheme] |= {"perplexity_factor": [math.exp(v) for v in (mean, low, high)]}
-        rows[s.scheme] |= {f"distinct_{n}": distinct(texts, n) for n in (1, 2, 3)}
     return {"writer": plain.label, "judge": judge, "tokens": tokens, "schemes": rows}
 
 

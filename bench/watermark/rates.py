@@ -28,6 +28,36 @@ def ln_gamma_tail(n, s):
     return min(0.0, top - s + math.log(math.fsum(math.exp(t - top) for t in terms)))
 
 
+def ln_binomial_tail(n, k, p):
+    """ln P(Binomial(n, p) ≥ k), k taken up to a whole number."""
+    k = math.ceil(k - 1e-9)
+    if k <= 0:
+        return 0.0
+    whole = math.lgamma(n + 1)
+    terms = [whole - math.lgamma(i + 1) - math.lgamma(n - i + 1) + i * math.log(p) + (n - i) * math.log1p(-p) for i in range(k, n + 1)]
+    if not terms:
+        return -math.inf
+    top = max(terms)
+    return min(0.0, top + math.log(math.fsum(math.exp(t - top) for t in terms)))
+
+
+def chance(scheme):
+    """Mean score of an unmarked token, and what the sum of the scores is divided by for people."""
+    mean = {"gumbel": 1.0, "dual-gumbel": 1.0, "watermax": 1.0, "green": 0.25, "morphmark": 0.25}.get(scheme, 0.5)
+    return mean, sets.SCHEMES[scheme].get("depth", 1)
+
+
+def ln_tail(scheme, n, gain):
+    """ln P(n unmarked tokens gain so much over chance), by the scheme's law (docs/watermark.md)."""
+    mean, unit = chance(scheme)
+    s = n * mean * unit + gain
+    if scheme in ("gumbel", "watermax"):
+        return ln_gamma_tail(n, s)
+    if scheme == "dual-gumbel":
+        return ln_gamma_tail(2 * n, 2 * s)
+    return ln_binomial_tail(n * unit, s, mean)
+
+
 def critical_sum(n, level, tests):
     """The sum of n exponential scores at which p, corrected for so many tests, is the level."""
     ln_p = math.log(-math.expm1(math.log1p(-level) / tests))
@@ -78,10 +108,10 @@ def ceiling(answers, n, level, tests):
     return statistics.fmean(shares)
 
 
-def predicted(answer, n, tests):
+def predicted(scheme, answer, n, tests):
     """log10 p that the answer's first n scored tokens promise on average."""
     gains = [g for g, m in zip(answer["expected"], answer["marked"]) if m][:n]
-    ln_p = ln_gamma_tail(n, n + math.fsum(gains))
+    ln_p = ln_tail(scheme, n, math.fsum(gains))
     return min(0.0, math.log(-math.expm1(tests * math.log1p(-math.exp(ln_p)))) if ln_p > -20 else ln_p + math.log(tests)) / math.log(10)
 
 
@@ -108,8 +138,8 @@ def row(set_, answers, n, read, weighted):
     if tests > 1:
         alone = [one_test(p, tests) for p in ps]
         out["one_shift"] = {"median_log10_p": statistics.median(alone), "found": found(alone)}
+    out["predicted_median_log10_p"] = statistics.median(predicted(set_.scheme, a, n, tests) for a in answers)
     if set_.scheme == "gumbel":
-        out["predicted_median_log10_p"] = statistics.median(predicted(a, n, tests) for a in answers)
         if n in (100, 200):
             out["ceiling"] = {f"{level:g}": ceiling(answers, n, level, tests) for level in LEVELS}
         ws = [v["log10_p"] for v in weighted]
@@ -119,23 +149,22 @@ def row(set_, answers, n, read, weighted):
 
 def signal(set_, answers, scores):
     """Observed mean score a scored token beside the promised one; whole answers."""
-    chance = {"gumbel": 1.0, "dual-gumbel": 1.0, "watermax": 1.0, "green": 0.25, "morphmark": 0.25}.get(set_.scheme, 0.5)
-    unit = sets.SCHEMES[set_.scheme].get("depth", 1)
+    mean, unit = chance(set_.scheme)
     rest, gained, promised, n = [], 0.0, 0.0, 0
     for a, v in zip(answers, scores):
         own = [s for s in v["scores"] if s is not None]
-        gain = sum(own) - len(own) * chance * unit
+        gain = sum(own) - len(own) * mean * unit
         hoped = sum(e for e, m in zip(a["expected"], a["marked"]) if m)
         rest.append(gain - hoped)
         gained, promised, n = gained + gain, promised + hoped, n + len(own)
-    observed, predicted = chance + gained / n / unit, chance + promised / n / unit
+    observed, hoped_for = mean + gained / n / unit, mean + promised / n / unit
     error = math.sqrt(len(rest) * statistics.pvariance(rest)) / n / unit
     return {
         "n_scored": n,
         "observed_mean_score": observed,
-        "predicted_mean_score": predicted,
-        "ratio": observed / predicted,
-        "ratio_standard_error": error / predicted,
+        "predicted_mean_score": hoped_for,
+        "ratio": observed / hoped_for,
+        "ratio_standard_error": error / hoped_for,
         "scored_share": n / sum(len(a["tokens"]) for a in answers),
     }
 

@@ -43,7 +43,7 @@ def at_length(figures, n):
                 r["n"],
                 *(share(r["found"][k]) + (f" ({share(c[k])})" if c else "") for k in ("0.001", "0.0001", "1e-05")),
                 decades(r["median_log10_p"]),
-                decades(r["predicted_median_log10_p"]) if c else "–",
+                decades(r["predicted_median_log10_p"]),
                 decades(one["median_log10_p"]) if one else "–",
                 f"{share(w['found']['0.001'])}, {share(w['found']['1e-05'])}" if w else "–",
                 decades(w["median_log10_p"]) if w else "–",
@@ -128,20 +128,24 @@ def attacks(figures):
     return "\n\n".join(out)
 
 
-def quality(f):
+def quality(figures):
+    return "\n\n".join(quality_of(f) for f in figures)
+
+
+def quality_of(f):
     rows = []
     for name, r in f["schemes"].items():
         factor = r.get("perplexity_factor")
         rows.append(
             [
                 name,
-                r["n"],
+                r["texts"],
                 f"{r['perplexity']:.2f}" if r["perplexity"] else "–",
-                f"{factor[0]:.2f} ({factor[1]:.2f}–{factor[2]:.2f})" if factor else "1",
+                f"{factor[0]:.2f} ({factor[1]:.2f}–{factor[2]:.2f})" if factor else "1" if name == "none" else "–",
                 *(f"{r[f'distinct_{n}']:.3f}" for n in (1, 2, 3)),
             ]
         )
-    return table(["mark", "answers", "perplexity", "× unmarked (95 %)", "distinct-1", "distinct-2", "distinct-3"], rows)
+    return table([f["writer"].replace(" none", ""), "answers", "perplexity", "× unmarked (95 %)", "distinct-1", "distinct-2", "distinct-3"], rows)
 
 
 def unbiased(f):

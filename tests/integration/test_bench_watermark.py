@@ -39,6 +39,15 @@ def test_gamma_tail():
     )
 
 
+def test_tails_of_the_schemes():
+    assert math.exp(rates.ln_binomial_tail(4, 3, 0.25)) == pytest.approx(4 * 0.25**3 * 0.75 + 0.25**4)
+    assert rates.ln_binomial_tail(50, 0, 0.5) == 0 and rates.ln_binomial_tail(5, 6, 0.5) == -math.inf
+    assert math.exp(rates.ln_tail("green", 4, 2.0)) == pytest.approx(math.exp(rates.ln_binomial_tail(4, 3, 0.25)))
+    assert rates.ln_tail("watermax", 20, 7.5) == rates.ln_tail("gumbel", 20, 7.5) == rates.ln_gamma_tail(20, 27.5)
+    assert rates.ln_tail("dual-gumbel", 20, 7.5) == rates.ln_gamma_tail(40, 55.0)
+    assert math.exp(rates.ln_tail("synthid", 2, 0.0)) == pytest.approx(0.5 + math.comb(60, 30) / 2**61)
+
+
 def test_critical_sum_is_corrected_for_the_shifts():
     for n, level, tests in ((25, 1e-3, 4), (200, 1e-5, 1)):
         p = math.exp(rates.ln_gamma_tail(n, rates.critical_sum(n, level, tests)))

@@ -1,0 +1,113 @@
+/* Every scheme, end to end on a real model (SmolLM2 135M): what a key of it marks in generation is found by the
+ * keyring's detector as that key's, and its rewrites lean its way. */
+#include "flowtest.h"
+
+#include <math.h>
+
+static const char *const schemes[] = {"gumbel", "green", "synthid", "dipmark", "morphmark", "watermax", "dual-gumbel"};
+enum { N_SCHEMES = sizeof schemes / sizeof *schemes };
+
+static int setup(void **s)
+{
+    (void)s;
+    char keys[4096];
+    int n = snprintf(keys, sizeof keys, "{\"version\":1,\"keys\":[");
+    for (int i = 0; i < N_SCHEMES; i++)
+        n += snprintf(keys + n, sizeof keys - (size_t)n,
+                      "%s{\"id\":\"%s\",\"key\":\"0%d0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\",\"active\":%s,"
+                      "\"created_ms\":1,\"retired_ms\":%d,\"scheme\":\"%s\",\"width\":3,\"shifts\":1,\"payload_bits\":0}",
+                      i ? "," : "", schemes[i], i, i ? "false" : "true", i ? 2 : 0, schemes[i]);
+    snprintf(keys + n, sizeof keys - (size_t)n, "]}");
+    return open_app(keys);
+}
+
+static double log10_p(const char *text, size_t n, const char *key, const char **best)
+{
+    static char id[XOE_KEY_ID_MAX];
+    xoe_text_detect_opts opts = {.fpr = 1e-3, .key_ids = key ? &key : NULL, .n_key_ids = key ? 1 : 0};
+    xoe_text_verdict v = {0};
+    char model[XOE_MODEL_NAME_MAX];
+    xoe_error e = XOE_ERROR_INIT;
+    if (xoe_app_detect(app, "smollm2-135m-instruct", text, n, &opts, &v, model, &e)) fail_msg("%s", e.msg);
+    double p = v.v.log10_p;
+    snprintf(id, sizeof id, "%s", v.key_id);
+    if (best) *best = id;
+    xoe_text_verdict_clear(&v);
+    return p;
+}
+
+static void test_generation(void **state)
+{
+    (void)state;
+    static const xoe_logit_bias no_end[2] = {{2, -100}, {0, -100}};
+    for (int i = 0; i < N_SCHEMES; i++) {
+        xoe_completion_request q = request(schemes[i], 300);
+        xoe_completion_result r;
+        const char *best;
+        q.key_id = schemes[i];
+        q.sampling.logit_bias = no_end;
+        q.sampling.n_logit_bias = 2;
+        run(&q, NULL, &r);
+        const xoe_choice *c = &r.choices[0];
+        double p = log10_p(c->text, c->n, NULL, &best);
+        print_message("%s: log10 p %.1f of all keys, %.1f of its own; gain expected %.1f\n", schemes[i], p, c->log10_p, c->signal_expected);
+        assert_string_equal(r.key_id, schemes[i]);
+        assert_string_equal(best, schemes[i]);
+        assert_true(p < -3);
+        assert_true(c->is_watermarked && c->signal_expected > 0);
+        xoe_completion_result_clear(&r);
+    }
+}
+
+static const char source[] =
+    "The river is calm in the morning, and the boats wait at the old wall until the fog has gone. A woman sells bread to the "
+    "people who walk along the water, and she knows most of them well.\n\n"
+    "When the sun comes out, the children run down to the bank and throw stones. Their parents sit on the grass, talk about "
+    "the weather and drink cold tea from green bottles.\n\n"
+    "In the evening the market closes and the lamps are lit along the street. The last boats return with little fish and "
+    "tired crews, while the cats wait patiently for their share.\n\n"
+    "At night the town is quiet. Only the wind moves the leaves of the tall trees, and a dog barks somewhere behind the "
+    "houses until somebody opens a window and calls it home.\n";
+
+/* Rewrites of a few chunks carry little: what must hold is that they lean towards the key that wrote them and no other. */
+static void test_rephrase(void **state)
+{
+    (void)state;
+    double own = 0, others = 0;
+    for (int i = 0; i < N_SCHEMES; i++) {
+        xoe_error e = XOE_ERROR_INIT;
+        xoe_rephraser *rp;
+        xoe_rephrase_result r;
+        xoe_buf text;
+        xoe_key key;
+        size_t rewritten = 0;
+        assert_int_equal(xoe_keyring_get(app->keyring, schemes[i], &key, &e), XOE_OK);
+        xoe_rephrase_opts o = {.paraphraser = app->chat, .key = key, .seed = 5, .max_tries = 3, .priority = XOE_PRIORITY_BATCH};
+        assert_int_equal(xoe_rephraser_open(&rp, &o, NULL, NULL, &e), XOE_OK);
+        assert_int_equal(xoe_rephraser_feed(rp, source, sizeof source - 1, &e), XOE_OK);
+        if (xoe_rephraser_finish(rp, &r, &e)) fail_msg("%s", e.msg);
+        xoe_rephraser_close(rp);
+        xoe_buf_init(&text, 1 << 20);
+        for (size_t k = 0; k < r.n_chunks; k++)
+            if (r.chunks[k].outcome == XOE_CHUNK_REWRITTEN) {
+                xoe_buf_add(&text, r.text + r.chunks[k].out_first, r.chunks[k].out_end - r.chunks[k].out_first);
+                xoe_buf_puts(&text, "\n\n");
+                rewritten++;
+            }
+        assert_true(rewritten > 0);
+        double mine = log10_p(text.data, text.len, schemes[i], NULL), strange = log10_p(text.data, text.len, schemes[(i + 1) % N_SCHEMES], NULL);
+        print_message("%s: %zu of %zu chunks rewritten, log10 p %.2f; under another key %.2f\n", schemes[i], rewritten, r.n_chunks, mine, strange);
+        own += mine;
+        others += strange;
+        assert_true(mine < log10(0.5));
+        xoe_buf_free(&text);
+        xoe_rephrase_result_clear(&r);
+    }
+    assert_true(own < -10 && own < 3 * others);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_generation), cmocka_unit_test(test_rephrase)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
