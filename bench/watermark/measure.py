@@ -28,10 +28,11 @@ FULL = [
     Set(SMALL, 0.7, answers=40, tokens=272, long=False),
     Set(TINY, 1.0, answers=64, tokens=256),
     *(Set(TINY, 1.0, scheme, answers=24, tokens=256) for scheme in ("none", *OTHERS)),
-    *(Set(TINY, 0.7, scheme, answers=24, tokens=320) for scheme in ("none", *OTHERS)),
+    *(Set(TINY, 0.7, scheme, answers=24, tokens=320) for scheme in ("none", *OTHERS) if scheme != "watermax"),
     Set(SMALL, 1.0, answers=32, tokens=256),
     Set(BETTER, 1.0, answers=32, tokens=256),
     Set(BETTER, 0.7, answers=32, tokens=288),
+    Set(TINY, 0.7, "watermax", answers=24, tokens=320),
 ]
 ROUNDS = (rates.FEWEST, 2 * rates.FEWEST, 1000)
 REWRITES = sets.Rewrites(FULL[1], BETTER, answers=8)
