@@ -3,7 +3,7 @@ probabilities set.
 
 A token drawn with probability p scores −ln(1 − U^p), U uniform (docs/watermark.md): so for the very tokens of an answer the
 law of the score is known, and with it the share of keys under which a perfect writer and detector would find it. That is
-the ceiling of the plain test; it is drawn here 2,000 times an answer. Weights: 1 − p, p being what the same model gives the
+the ceiling of the plain test; it is drawn here 1,000 times an answer. Weights: 1 − p, p being what the same model gives the
 token when it reads the answer without its prompt, as a detector would.
 """
 
@@ -15,7 +15,7 @@ import sets
 
 LENGTHS = (25, 50, 100, 150, 200, 300, 400)
 LEVELS = (1e-3, 1e-4, 1e-5)
-DRAWS = 2000
+DRAWS = 1000
 FEWEST = 12  # answers of a length, to tell a share at all
 
 
@@ -89,23 +89,22 @@ def probability(gain):
     return high
 
 
-def ceiling(answers, n, level, tests):
-    """Share of keys under which the answers' first n scored tokens would be found."""
+def ceiling(answers, n, levels, tests):
+    """{level: share of keys under which the answers' first n scored tokens would be found}."""
     rng = random.Random(3)
-    need = critical_sum(n, level, tests)
-    shares = []
+    need = {level: critical_sum(n, level, tests) for level in levels}
+    found_ = dict.fromkeys(levels, 0)
     for a in answers:
         ps = [probability(g) for g, m in zip(a["expected"], a["marked"]) if m][:n]
         sure = sum(p > 0.9999 for p in ps)
         open_ = [p for p in ps if p <= 0.9999]
-        found = 0
         for _ in range(DRAWS):
             s = rng.gammavariate(sure, 1) if sure else 0.0
             for p in open_:
                 s -= math.log(-math.expm1(p * math.log(rng.random())))
-            found += s >= need
-        shares.append(found / DRAWS)
-    return statistics.fmean(shares)
+            for level in levels:
+                found_[level] += s >= need[level]
+    return {level: k / DRAWS / len(answers) for level, k in found_.items()}
 
 
 def predicted(scheme, answer, n, tests):
@@ -141,7 +140,7 @@ def row(set_, answers, n, read, weighted):
     out["predicted_median_log10_p"] = statistics.median(predicted(set_.scheme, a, n, tests) for a in answers)
     if set_.scheme == "gumbel":
         if n in (100, 200):
-            out["ceiling"] = {f"{level:g}": ceiling(answers, n, level, tests) for level in LEVELS}
+            out["ceiling"] = {f"{level:g}": c for level, c in ceiling(answers, n, LEVELS, tests).items()}
         ws = [v["log10_p"] for v in weighted]
         out["weighted"] = {"median_log10_p": statistics.median(ws), "worst_log10_p": max(ws), "found": found(ws)}
     return out

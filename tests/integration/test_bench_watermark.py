@@ -60,11 +60,11 @@ def answer(p, n):
 
 
 def test_ceiling_of_certain_tokens_is_the_false_alarm_rate():
-    assert rates.ceiling([answer(1.0, 50)], 50, 0.1, 1) == pytest.approx(0.1, abs=0.03)
+    assert rates.ceiling([answer(1.0, 50)], 50, (0.1,), 1)[0.1] == pytest.approx(0.1, abs=0.03)
 
 
 def test_ceiling_grows_with_entropy():
-    low, middle, high = (rates.ceiling([answer(p, 50)], 50, 1e-3, 4) for p in (0.9, 0.6, 0.2))
+    low, middle, high = (rates.ceiling([answer(p, 50)], 50, (1e-3,), 4)[1e-3] for p in (0.9, 0.6, 0.2))
     assert low < 0.05 < middle < high
     assert high > 0.99
 
