@@ -85,7 +85,7 @@ def schemes(figures, folder):
         for colour, scheme in zip(COLOURS, order):
             if scheme in g:
                 ax.plot([int(n) for n in g[scheme]], [-r["median_log10_p"] for r in g[scheme].values()], "o-", color=colour, label=scheme)
-        ax.axhline(3, color=GREY, linewidth=1, linestyle=":")
+        ax.axhline(3, color=GREY, linewidth=1, linestyle=":", label="1e-3")
         ax.set(title=title(where), xlabel="scored tokens", ylim=(0, None))
     axes[0].set_ylabel("median −log10 p")
     axes[0].legend(fontsize=9.5)

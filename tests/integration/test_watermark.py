@@ -200,6 +200,22 @@ def test_weights(server):
     assert status == 400 and r["error"]["param"] == "weights", r
 
 
+def test_watermax(fresh, tmp_path):
+    """A scheme that marks by choosing among drafts: nobody sees the drafts but in the bill."""
+    assert xoe("key", "new", "drafted", "--scheme", "watermax", data=tmp_path).returncode == 0
+    s = fresh("--watermax-piece", "8", data=str(tmp_path))
+    ask = {"max_tokens": 200, "seed": 4, "watermark": {"key_id": "drafted"}}
+    r = story(s, **ask)
+    text = r["choices"][0]["message"]["content"]
+    assert r["is_watermarked"] and r["metadata"]["watermark_type"] == "watermax" and r["usage"]["completion_tokens"] <= 200
+    assert r["metadata"]["drawn_tokens"] > 6 * r["usage"]["completion_tokens"]
+    assert r["metadata"]["expected_cost"] == {"factor": 8.0, "basis": "drafts"}
+    d = detect(s, text, spans=False)
+    assert d["detected"] and d["key_id"] == "drafted" and d["method"] == "watermax"
+    assert story(s, **ask)["choices"][0]["message"]["content"] == text
+    assert "drawn_tokens" not in story(s, max_tokens=20)["metadata"]
+
+
 def test_enforce(fresh):
     s = fresh("--enforce")
     for off in ({"apply_watermark": False}, {"watermark": {"mode": "off"}}, {"watermark": {"mode": "rephrase", "async": True}}):

@@ -63,11 +63,7 @@ static const char source[] =
     "The river is calm in the morning, and the boats wait at the old wall until the fog has gone. A woman sells bread to the "
     "people who walk along the water, and she knows most of them well.\n\n"
     "When the sun comes out, the children run down to the bank and throw stones. Their parents sit on the grass, talk about "
-    "the weather and drink cold tea from green bottles.\n\n"
-    "In the evening the market closes and the lamps are lit along the street. The last boats return with little fish and "
-    "tired crews, while the cats wait patiently for their share.\n\n"
-    "At night the town is quiet. Only the wind moves the leaves of the tall trees, and a dog barks somewhere behind the "
-    "houses until somebody opens a window and calls it home.\n";
+    "the weather and drink cold tea from green bottles.\n";
 
 /* Rewrites of a few chunks carry little: what must hold is that they lean towards the key that wrote them and no other. */
 static void test_rephrase(void **state)
@@ -103,7 +99,7 @@ static void test_rephrase(void **state)
         xoe_buf_free(&text);
         xoe_rephrase_result_clear(&r);
     }
-    assert_true(own < -10 && own < 3 * others);
+    assert_true(own < -15 && own < 3 * others);
 }
 
 int main(int argc, char **argv)
