@@ -370,6 +370,7 @@ xoe_err xoe_drafts_start(xoe_drafts **out, xoe_engine *en, const xoe_gen_request
         return rc;
     }
     if (pthread_create(&d->thread, NULL, write_all, d)) {
+        d->told_start = true; /* the owner hears nothing of what failed to start */
         cancel_jobs(d);
         collect(d);
         xoe_notes_release(d->drafts[0].first);
