@@ -54,7 +54,7 @@ xoe_err xoe_mark_mode_of(const xoe_config *c, const xoe_ask *ask, xoe_mark_mode 
     return XOE_OK;
 }
 
-/* The newest active key of a scheme. */
+/* The newest key of a scheme that is not retired. */
 static xoe_err key_of_scheme(xoe_keyring *keys, xoe_scheme scheme, xoe_key *out, xoe_error *e)
 {
     xoe_key *list = NULL;
@@ -63,14 +63,14 @@ static xoe_err key_of_scheme(xoe_keyring *keys, xoe_scheme scheme, xoe_key *out,
     xoe_err rc = xoe_keyring_list(keys, &list, &n, e);
     if (rc) return rc;
     for (size_t i = 0; i < n && !found; i++)
-        if (list[i].active && list[i].params.scheme == scheme) {
+        if (!list[i].retired_ms && list[i].params.scheme == scheme) {
             *out = list[i];
             found = true;
         }
     xoe_keyring_list_free(list, n);
     if (found) return XOE_OK;
     return xoe_error_param(e, XOE_EINVAL, "watermark.scheme",
-                           "there is no active key of scheme %s; the operator makes one with `xoe key new`",
+                           "there is no key of scheme %s; the operator makes one with `xoe key new --scheme`",
                            xoe_scheme_name(scheme));
 }
 
@@ -83,7 +83,7 @@ xoe_err xoe_mark_key_of(xoe_keyring *keys, const xoe_ask_mark *ask, xoe_key *out
             return xoe_error_param(e, XOE_EINVAL, "watermark.key_id", "there is no key '%.47s'", ask->key_id);
         return rc;
     }
-    if (!out->active) {
+    if (out->retired_ms) { /* a key that was never active may be asked for */
         rc = xoe_error_param(e, XOE_EINVAL, "watermark.key_id", "key %s is retired: it is still detected, but marks "
                              "nothing new", out->id);
         goto out;
