@@ -204,10 +204,10 @@ def test_watermax(fresh, tmp_path):
     """A scheme that marks by choosing among drafts: nobody sees the drafts but in the bill."""
     assert xoe("key", "new", "drafted", "--scheme", "watermax", data=tmp_path).returncode == 0
     s = fresh("--watermax-piece", "8", data=str(tmp_path))
-    ask = {"max_tokens": 200, "seed": 4, "watermark": {"key_id": "drafted"}}
+    ask = {"max_tokens": 200, "seed": 4, "watermark": {"key_id": "drafted"}, "logit_bias": {"2": -100, "0": -100}}  # it does not end
     r = story(s, **ask)
     text = r["choices"][0]["message"]["content"]
-    assert r["is_watermarked"] and r["metadata"]["watermark_type"] == "watermax" and r["usage"]["completion_tokens"] <= 200
+    assert r["is_watermarked"] and r["metadata"]["watermark_type"] == "watermax" and r["usage"]["completion_tokens"] == 200
     assert r["metadata"]["drawn_tokens"] > 6 * r["usage"]["completion_tokens"]
     assert r["metadata"]["expected_cost"] == {"factor": 8.0, "basis": "drafts"}
     d = detect(s, text, spans=False)
