@@ -1,8 +1,9 @@
 /* How well the check of meaning tells good rewrites from spoiled ones (tests/meaning/pairs.jsonl): share of
  * each that passes, by kind, on the half that the weights were fitted to (even ids) and on the half held
  * out (odd ids); each wrong decision with its reason; milliseconds a pair.
- * Usage: bench_meaning [-e EMBEDDER.gguf] [-m MODEL.gguf] [-p PAIRS.jsonl] [-f FEATURES.jsonl] [-r FIRST:END] [-q]
- * -f: append the evidence of each pair, for tools/fit_meaning.py; -q: no list of wrong decisions; -r FIRST:END: only these lines. */
+ * Usage: bench_meaning [-e EMBEDDER.gguf] [-m MODEL.gguf] [-p PAIRS.jsonl] [-f FEATURES.jsonl] [-l LAYER] [-r FIRST:END] [-q]
+ * -f: append the evidence of each pair, for tools/fit_meaning.py and fit_probe.py; -l LAYER: with the model's state after that
+ * block, for fit_probe.py; -q: no list of wrong decisions; -r FIRST:END: only these lines. */
 #include <jansson.h>
 #include <limits.h>
 #include <math.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "flow/meaning.h"
+#include "flow/meaning_probe.h"
 
 enum { KINDS = 12 };
 
@@ -23,6 +25,7 @@ struct tally {
 static struct tally tallies[KINDS];
 static double total_ms, most_ms;
 static int n_pairs;
+static const char *method = "vetoes";
 
 static void die(const char *what, const char *why)
 {
@@ -54,16 +57,18 @@ static struct tally *tally_of(const char *kind)
     return NULL;
 }
 
-static void print_features(FILE *f, int id, bool good, const char *kind, const xoe_meaning *m)
+static void print_features(FILE *f, int id, bool good, const char *kind, const xoe_meaning *m, const float *state, int n_state)
 {
     fprintf(f, "{\"id\": %d, \"good\": %s, \"kind\": \"%s\", \"veto\": \"%s\"", id, good ? "true" : "false", kind, isnan(m->score) ? m->reason : "");
     for (int i = 0; i < XOE_MEANING_N_FEATURES; i++)
         if (!isnan(m->features[i])) fprintf(f, ", \"%s\": %.6g", xoe_meaning_feature_names[i], m->features[i]);
-    fprintf(f, "}\n");
+    for (int i = 0; state && i < n_state; i++)
+        fprintf(f, "%s%.5g", i ? ", " : ", \"state\": [", (double)state[i]);
+    fprintf(f, "%s}\n", state ? "]" : "");
     fflush(f);
 }
 
-static void one_pair(const xoe_meaning_opts *o, const char *line, FILE *features, bool quiet)
+static void one_pair(const xoe_meaning_opts *o, const char *line, FILE *features, int layer, bool quiet)
 {
     json_error_t je;
     xoe_error e = XOE_ERROR_INIT;
@@ -78,10 +83,18 @@ static void one_pair(const xoe_meaning_opts *o, const char *line, FILE *features
     struct tally *t = tally_of(kind);
     t->n[id & 1]++;
     t->passed[id & 1] += passed;
+    if (!isnan(m.score)) method = m.method;
     total_ms += m.ms;
     most_ms = fmax(most_ms, m.ms);
     n_pairs++;
-    if (features) print_features(features, id, good, kind, &m);
+    if (features) {
+        xoe_engine_info info = {0};
+        if (o->model) xoe_engine_get_info(o->model, &info);
+        float *state = layer >= 0 && o->model ? calloc((size_t)info.n_embd, sizeof *state) : NULL;
+        if (state && xoe_meaning_state(o->model, layer, source, strlen(source), rewrite, strlen(rewrite), o->priority, 0, state, &e) != XOE_OK) die("state", e.msg);
+        print_features(features, id, good, kind, &m, state, info.n_embd);
+        free(state);
+    }
     if (!quiet && passed != (bool)good)
         printf("%s %d (%s): %s [%.2f]\n    %s\n    %s\n", good ? "refused" : "passed", id, kind, *m.reason ? m.reason : "no objection", m.score, source, rewrite);
     json_decref(j);
@@ -92,7 +105,7 @@ static void print_share(const char *what, int passed, int n)
     printf("%s %3d of %3d (%5.1f %%)", what, passed, n, n ? 100.0 * passed / n : 0);
 }
 
-static void print_tallies(const char *method)
+static void print_tallies(void)
 {
     printf("\nevidence: %s; %d pairs, %.1f ms a pair, at most %.0f ms\n", method, n_pairs, total_ms / n_pairs, most_ms);
     for (int half = 0; half < 2; half++) {
@@ -116,8 +129,8 @@ int main(int argc, char **argv)
 {
     const char *pairs = XOE_SOURCE_DIR "/tests/meaning/pairs.jsonl", *embedder = NULL, *model = NULL, *features = NULL;
     bool quiet = false;
-    int first = 0, end = INT_MAX;
-    for (int c; (c = getopt(argc, argv, "e:m:p:f:r:q")) != -1;)
+    int first = 0, end = INT_MAX, layer = -1;
+    for (int c; (c = getopt(argc, argv, "e:m:p:f:l:r:q")) != -1;)
         switch (c) {
         case 'e': embedder = optarg; break;
         case 'm': model = optarg; break;
@@ -126,6 +139,7 @@ int main(int argc, char **argv)
         case 'r':
             if (sscanf(optarg, "%d:%d", &first, &end) != 2) die(optarg, "is not FIRST:END");
             break;
+        case 'l': layer = atoi(optarg); break;
         case 'q': quiet = true; break;
         default: return 2;
         }
@@ -136,8 +150,8 @@ int main(int argc, char **argv)
     char *line = NULL;
     size_t cap = 0;
     for (int i = 0; i < end && getline(&line, &cap, in) > 0; i++)
-        if (i >= first) one_pair(&o, line, out, quiet);
-    if (n_pairs) print_tallies(o.model ? o.embedder ? "words+cosine+model" : "words+model" : o.embedder ? "words+cosine" : "words");
+        if (i >= first) one_pair(&o, line, out, layer, quiet);
+    if (n_pairs) print_tallies();
     free(line);
     fclose(in);
     if (out) fclose(out);

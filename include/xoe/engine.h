@@ -26,7 +26,7 @@ typedef struct xoe_engine_opts {
     int n_slots;          /* answers at once; default 8 */
     int n_ctx_slot;       /* context tokens a slot; default min(4096, trained) */
     int n_batch;          /* tokens a decode call at most; default: the largest step */
-    int n_prefill;        /* prompt tokens a step; default 128 */
+    int n_prefill;        /* prompt tokens a step, the unit: seeded prompts use just so many, others by time; default 128 */
     int n_threads;        /* default: cores allowed to this process */
     int queue_max;        /* jobs waiting for a slot; default 64 */
     bool embeddings;      /* an embedding model (pooled) */
@@ -42,7 +42,8 @@ XOE_API void xoe_engine_close(xoe_engine *en);
 
 typedef struct xoe_engine_info {
     const char *name, *path, *desc; /* borrowed */
-    int n_vocab, n_ctx_slot, n_slots, n_embd, n_threads;
+    const char *title;              /* as the file names the model; "": it does not. Borrowed */
+    int n_vocab, n_ctx_slot, n_slots, n_embd, n_layers, n_threads;
     uint64_t n_params, n_bytes;
     bool embeddings, has_chat_template;
 } xoe_engine_info;
@@ -193,6 +194,11 @@ XOE_API void xoe_job_close(xoe_job *job);
 XOE_API xoe_err xoe_engine_score(xoe_engine *en, const int32_t *tokens, size_t n_tokens,
                                  size_t n_prefix, xoe_priority priority, float *logprobs,
                                  float *entropies, xoe_error *e);
+/* What a model makes of a text: the residual stream after block `layer` (from 0) at the last token, out: [n_embd].
+ * The first n_keep tokens are those that come again: they stay in the cache, as those of generations do; the rest
+ * is computed as far as the block, and forgotten. Errors: as above; XOE_EINVAL also where there is no such block. */
+XOE_API xoe_err xoe_engine_read(xoe_engine *en, const int32_t *tokens, size_t n_tokens, size_t n_keep, int layer,
+                                xoe_priority priority, float *out, xoe_error *e);
 /* Unit-length embeddings, out: [n_texts][n_embd]; n_tokens_out: tokens used, or NULL.
  * tokens: text i has lens[i] ids, all in one array. Errors as above. */
 XOE_API xoe_err xoe_engine_embed(xoe_engine *en, const int32_t *tokens, const size_t *lens,

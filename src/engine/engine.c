@@ -53,10 +53,12 @@ static xoe_err load_model(xoe_engine *en, const xoe_engine_opts *o, xoe_error *e
     en->vocab = llama_model_get_vocab(en->model);
     en->n_vocab = llama_vocab_n_tokens(en->vocab);
     en->suppress = llama_vocab_get_suppress_tokens(en->vocab, &en->n_suppress);
-    char desc[128];
+    char desc[128], title[128] = "";
     llama_model_desc(en->model, desc, sizeof desc);
+    llama_model_meta_val_str(en->model, "general.name", title, sizeof title);
     en->desc = xoe_strdup(desc);
-    return en->desc ? XOE_OK : xoe_error_set(e, XOE_ENOMEM, "no memory");
+    en->title = xoe_strdup(title);
+    return en->desc && en->title ? XOE_OK : xoe_error_set(e, XOE_ENOMEM, "no memory");
 }
 
 /* No token has more bytes than its name in the vocabulary, where a byte takes one or more. */
@@ -78,7 +80,8 @@ static xoe_err make_context(xoe_engine *en, const xoe_engine_opts *o, xoe_error 
     if (trained > 0 && en->n_ctx_slot > trained) en->n_ctx_slot = trained;
     en->n_slots = or_default(o->n_slots, 8);
     en->n_prefill = or_default(o->n_prefill, 128);
-    en->n_batch = or_default(o->n_batch, XOE_PROMPT_STEP(en->n_prefill) + en->n_slots); /* the largest step */
+    en->prompt_rate = XOE_PROMPT_RATE;
+    en->n_batch = or_default(o->n_batch, XOE_PROMPT_MOST(en->n_prefill) + en->n_slots); /* the largest step */
     if (en->n_prefill > en->n_batch) en->n_prefill = en->n_batch;
     if (en->n_slots > (int)llama_max_parallel_sequences() || en->n_ctx_slot > INT32_MAX / en->n_slots)
         return xoe_error_set(e, XOE_EINVAL, "%d slots of %d tokens are too many; at most %zu slots", en->n_slots,
@@ -92,6 +95,8 @@ static xoe_err make_context(xoe_engine *en, const xoe_engine_opts *o, xoe_error 
     cp.embeddings = en->embeddings;
     cp.no_perf = true;
     cp.kv_unified = false;
+    cp.cb_eval = xoe_reader_on_node;
+    cp.cb_eval_user_data = en;
     en->ctx = llama_init_from_model(en->model, cp);
     if (!en->ctx) {
         char why[200];
@@ -170,6 +175,7 @@ void xoe_engine_close(xoe_engine *en)
     pthread_cond_destroy(&en->finished);
     pthread_cond_destroy(&en->wake);
     pthread_mutex_destroy(&en->lock);
+    xoe_free(en->title);
     xoe_free(en->desc);
     xoe_free(en->name);
     xoe_free(en->path);
@@ -179,9 +185,9 @@ void xoe_engine_close(xoe_engine *en)
 void xoe_engine_get_info(const xoe_engine *en, xoe_engine_info *out)
 {
     *out = (xoe_engine_info){
-        .name = en->name, .path = en->path, .desc = en->desc, .n_vocab = en->n_vocab,
+        .name = en->name, .path = en->path, .desc = en->desc, .title = en->title, .n_vocab = en->n_vocab,
         .n_ctx_slot = en->n_ctx_slot, .n_slots = en->n_slots, .n_threads = en->n_threads,
-        .n_embd = llama_model_n_embd_out(en->model), .n_params = llama_model_n_params(en->model),
+        .n_embd = llama_model_n_embd_out(en->model), .n_layers = llama_model_n_layer(en->model), .n_params = llama_model_n_params(en->model),
         .n_bytes = llama_model_size(en->model), .embeddings = en->embeddings,
         .has_chat_template = llama_model_chat_template(en->model, NULL) != NULL,
     };
@@ -369,6 +375,22 @@ xoe_err xoe_engine_score(xoe_engine *en, const int32_t *tokens, size_t n_tokens,
     j->n_prefix = n_prefix;
     j->out = logprobs;
     j->entropies = entropies;
+    return run_blocking(en, j, e);
+}
+
+xoe_err xoe_engine_read(xoe_engine *en, const int32_t *tokens, size_t n_tokens, size_t n_keep, int layer,
+                        xoe_priority priority, float *out, xoe_error *e)
+{
+    if (en->embeddings) return xoe_error_param(e, XOE_EUNSUPPORTED, "model", "%s makes embeddings, not text", en->name);
+    xoe_err rc = check_tokens(en, tokens, n_tokens, (size_t)en->n_ctx_slot, e);
+    if (rc != XOE_OK) return rc;
+    if (n_keep >= n_tokens || layer < 0 || layer >= llama_model_n_layer(en->model))
+        return xoe_error_set(e, XOE_EINVAL, "reading needs a token that is not kept, and a block from 0 to %d", llama_model_n_layer(en->model) - 1);
+    xoe_job *j = NULL;
+    if ((rc = job_new(&j, en, XOE_JOB_READ, tokens, n_tokens, priority, e)) != XOE_OK) return rc;
+    j->n_prefix = n_keep;
+    j->layer = layer;
+    j->out = out;
     return run_blocking(en, j, e);
 }
 

@@ -14,7 +14,7 @@ using std::atomic_bool;
 #include "llama.h"
 #include "xoe/engine.h"
 
-typedef enum xoe_job_kind { XOE_JOB_GENERATE, XOE_JOB_SCORE, XOE_JOB_EMBED } xoe_job_kind;
+typedef enum xoe_job_kind { XOE_JOB_GENERATE, XOE_JOB_SCORE, XOE_JOB_READ, XOE_JOB_EMBED } xoe_job_kind;
 
 struct xoe_job {
     xoe_engine *en;
@@ -41,8 +41,9 @@ struct xoe_job {
     xoe_event_cb on_event;
     void *ud;
 
-    /* score: tokens from n_prefix on; embed: n_texts texts of lens tokens */
+    /* score: tokens from n_prefix on; read: tokens before n_prefix are kept; embed: n_texts texts of lens tokens */
     size_t n_prefix, n_texts;
+    int layer;
     const size_t *lens;
     float *out, *entropies;
     xoe_error error;
@@ -67,7 +68,7 @@ typedef struct xoe_slot {
 } xoe_slot;
 
 struct xoe_engine {
-    char *name, *path, *desc;
+    char *name, *path, *desc, *title;
     struct llama_model *model;
     struct llama_context *ctx;
     const struct llama_vocab *vocab;
@@ -91,9 +92,12 @@ struct xoe_engine {
     xoe_slot *slots;
     struct llama_batch batch;
     uint64_t clock;
+    double prompt_rate; /* tokens/s of prompts of late */
     float *row;       /* [n_vocab] logits of one row, to change */
     char *piece;      /* [piece_cap] the bytes of a token; the longest fits */
     size_t piece_cap;
+    float *watch_out; /* where the last row of the tensor watch_name goes; NULL: nothing is watched */
+    char watch_name[24];
 };
 
 void *xoe_worker_main(void *engine);
@@ -112,6 +116,11 @@ xoe_err xoe_worker_embed(xoe_engine *en, xoe_job *job, xoe_error *e);
 int xoe_worker_decode(xoe_engine *en, struct llama_batch batch, xoe_priority priority, bool encode);
 /* Score jobs of this step; n_answers: how many answers run. */
 void xoe_worker_score(xoe_engine *en, int n_answers);
+/* engine/read.c: reading jobs of this step, and what llama.cpp calls for every node of the graph. */
+void xoe_worker_read(xoe_engine *en);
+bool xoe_reader_on_node(struct ggml_tensor *t, bool ask, void *engine);
+/* Cut the slot's cache to its first n tokens. */
+void xoe_worker_cut_cache(xoe_engine *en, xoe_slot *s, size_t n);
 /* DONE to the slot's job, which is then no more the worker's; the slot keeps its cache. */
 void xoe_worker_end_slot(xoe_engine *en, xoe_slot *s, xoe_finish finish, const xoe_error *error);
 /* All running jobs end with an error. */

@@ -6,13 +6,20 @@ double xoe_prompt_rank(int priority, size_t n_left, int64_t waited_ns, double to
     return -1e9 * priority + (double)n_left - (double)waited_ns * 1e-9 * tokens_per_s;
 }
 
-int xoe_prompt_piece(size_t n_left, int n_used, int n_prefill, int room, bool exact)
+int xoe_prompt_step(double tokens_per_s, int n_prefill, bool has_answers)
 {
-    int whole = exact || n_used ? n_prefill : XOE_PROMPT_STEP(n_prefill);
+    double n = tokens_per_s * (has_answers ? XOE_STEP_BESIDE_S : XOE_STEP_ALONE_S);
+    int least = has_answers ? (n_prefill + 1) / 2 : n_prefill, most = XOE_STEP_MOST * n_prefill;
+    return n <= least ? least : n >= most ? most : (int)n;
+}
+
+int xoe_prompt_piece(size_t n_left, int n_used, int n_prefill, int n_step, int room, bool exact)
+{
+    int whole = exact ? n_prefill : n_used ? (n_prefill < n_step ? n_prefill : n_step) : n_step + n_step / 4;
     if (whole > room) whole = room;
     if (n_used >= whole || (exact && n_used && n_left > (size_t)(whole - n_used))) return 0;
     if (n_left <= (size_t)(whole - n_used)) return (int)n_left;
-    return (n_prefill < whole ? n_prefill : whole) - n_used;
+    return n_used || exact ? whole - n_used : n_step < whole ? n_step : whole;
 }
 
 xoe_placement xoe_place(const xoe_slot_view *v, int n, size_t copy_min)

@@ -6,7 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define XOE_PROMPT_RATE 100.0 /* tokens/s of a small model on two cores; for ranks only */
+#define XOE_PROMPT_RATE 100.0 /* tokens/s of a small model on two cores: the guess before the first prompt */
+#define XOE_STEP_ALONE_S 2.0  /* what may come meanwhile waits for a prompt's piece no longer than this */
+#define XOE_STEP_BESIDE_S 1.0 /* and an answer that runs pauses no longer */
+#define XOE_STEP_MOST 4       /* the longest piece, in n_prefill; the kernels gain nothing above */
 
 /* Rank of a prompt that waits to be computed; the lowest goes first. Priority classes are strict.
  * Within one, the shortest remaining prompt goes first, which minimises the mean time to first token,
@@ -14,12 +17,17 @@
  * long prompt is passed over only by those that would have been done before it anyway. */
 double xoe_prompt_rank(int priority, size_t n_left, int64_t waited_ns, double tokens_per_s);
 
+/* Prompt tokens that a step may compute: what fits the times above at the measured rate, n_prefill at least where no
+ * answer runs and half as many where one does. */
+int xoe_prompt_step(double tokens_per_s, int n_prefill, bool has_answers);
+
 /* How many of a prompt's n_left tokens a step computes that has n_used prompt tokens already and holds `room`; 0: none.
- * n_prefill: long enough for the kernels' full speed, short enough for a prompt that comes meanwhile; a rest of up to
- * half as many goes along, for a short step of its own would be slow. exact: the pieces must be the same whatever
- * else runs, so only whole ones. */
-#define XOE_PROMPT_STEP(n_prefill) ((n_prefill) * 3 / 2)
-int xoe_prompt_piece(size_t n_left, int n_used, int n_prefill, int room, bool exact);
+ * The first prompt takes up to n_step, and a rest of up to a quarter more, for a short step of its own would be slow.
+ * Others join up to n_prefill, so that a short one need not wait for a long one. exact: the pieces must be the same
+ * whatever else runs, so only whole ones of n_prefill. */
+int xoe_prompt_piece(size_t n_left, int n_used, int n_prefill, int n_step, int room, bool exact);
+/* The most that the above returns. */
+#define XOE_PROMPT_MOST(n_prefill) (XOE_STEP_MOST * (n_prefill) * 5 / 4)
 
 /* What placing a job needs to know of a slot. */
 typedef struct xoe_slot_view {

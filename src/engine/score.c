@@ -52,7 +52,7 @@ void xoe_worker_score(xoe_engine *en, int n_answers)
             continue;
         }
         double rank = xoe_prompt_rank((int)s->job->priority, s->job->n_prompt - s->n_done, now - s->job->queued_ns,
-                                      XOE_PROMPT_RATE);
+                                      en->prompt_rate);
         if (!best || rank < best_rank) {
             best = s;
             best_rank = rank;

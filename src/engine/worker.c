@@ -1,7 +1,8 @@
 /* The worker: one thread that owns a llama.cpp context and runs all its jobs.
  *
  * A step is one llama_decode: one token of each running answer and a piece of the prompts that wait, so
- * a long prompt delays a running answer, and a short prompt that comes, by one piece at most. Each slot is one sequence with its own stream of the key-value cache: attention then
+ * a long prompt delays a running answer, and a short prompt that comes, by one piece at most (schedule.c says
+ * how long that is, by the rate at which this machine computes prompts). Each slot is one sequence with its own stream of the key-value cache: attention then
  * reads only the slot's own tokens (a unified cache makes each of 8 answers read all 8). When a job
  * ends, its slot keeps the cache; the next job starts with the longest prefix that any slot shares with
  * its prompt (schedule.c places it), and a job whose prompt is being computed for another one just now
@@ -26,8 +27,10 @@
 #include "engine/schedule.h"
 
 enum {
-    SLOTS_MAX = 256,  /* llama.cpp's limit of sequences */
+    SLOTS_MAX = 256, /* llama.cpp's limit of sequences */
+    RATE_FROM = 32,  /* prompt tokens from which on a step tells the rate of prompts */
 };
+#define RATE_GAIN 0.3 /* weight of the newest step in that rate */
 
 void xoe_batch_add(struct llama_batch *b, int32_t token, int pos, int seq, bool logits)
 {
@@ -120,8 +123,7 @@ static bool over(const xoe_job *j, xoe_finish *why)
 
 /* ---- admission ---- */
 
-/* Cut the slot's cache to its first n tokens. */
-static void cut_cache(xoe_engine *en, xoe_slot *s, size_t n)
+void xoe_worker_cut_cache(xoe_engine *en, xoe_slot *s, size_t n)
 {
     llama_memory_t mem = llama_get_memory(en->ctx);
     if (s->n_cache == n && n > 0) return;
@@ -174,7 +176,7 @@ static xoe_slot *choose_slot(xoe_engine *en, const xoe_job *j, size_t *shared)
     xoe_slot *s = &en->slots[at.slot];
     if (at.donor >= 0) {
         const xoe_slot *donor = &en->slots[at.donor];
-        cut_cache(en, s, 0);
+        xoe_worker_cut_cache(en, s, 0);
         llama_memory_seq_cp(llama_get_memory(en->ctx), donor->seq, s->seq, -1, -1);
         memcpy(s->cache, donor->cache, donor->n_cache * sizeof *s->cache);
         s->n_cache = donor->n_cache;
@@ -185,7 +187,7 @@ static xoe_slot *choose_slot(xoe_engine *en, const xoe_job *j, size_t *shared)
 
 static void start(xoe_engine *en, xoe_slot *s, xoe_job *j, size_t shared)
 {
-    cut_cache(en, s, shared);
+    xoe_worker_cut_cache(en, s, shared);
     s->job = j;
     s->n_done = s->n_cache;
     s->n_cached = (int)s->n_cache;
@@ -213,7 +215,7 @@ static xoe_job *take_next(xoe_engine *en, bool any_slot, xoe_job **dead)
             en->n_queue--;
             continue;
         }
-        double rank = xoe_prompt_rank((int)j->priority, j->n_prompt, now - j->queued_ns, XOE_PROMPT_RATE);
+        double rank = xoe_prompt_rank((int)j->priority, j->n_prompt, now - j->queued_ns, en->prompt_rate);
         if ((!best || rank < best_rank) && !prefix_is_coming(en, j)) {
             best = at;
             best_rank = rank;
@@ -286,7 +288,7 @@ static void add_answers(xoe_engine *en, int *n_answers)
 /* How many prompt tokens each slot computes in this step. */
 static void plan_prompts(const xoe_engine *en, int n_answers, int take[])
 {
-    int used = 0, room = en->n_batch - n_answers;
+    int used = 0, room = en->n_batch - n_answers, n_step = xoe_prompt_step(en->prompt_rate, en->n_prefill, n_answers > 0);
     int64_t now = xoe_clock_mono_ns();
     for (int i = 0; i < en->n_slots; i++)
         take[i] = 0;
@@ -297,7 +299,7 @@ static void plan_prompts(const xoe_engine *en, int n_answers, int take[])
             const xoe_slot *s = &en->slots[i];
             if (!s->job || s->answering || s->job->kind != XOE_JOB_GENERATE || take[i]) continue;
             double rank = xoe_prompt_rank((int)s->job->priority, s->job->n_prompt - s->n_done,
-                                          now - s->job->queued_ns, XOE_PROMPT_RATE);
+                                          now - s->job->queued_ns, en->prompt_rate);
             if (best < 0 || rank < best_rank) {
                 best = i;
                 best_rank = rank;
@@ -305,7 +307,7 @@ static void plan_prompts(const xoe_engine *en, int n_answers, int take[])
         }
         if (best < 0) return;
         const xoe_slot *s = &en->slots[best];
-        int piece = xoe_prompt_piece(s->job->n_prompt - s->n_done, used, en->n_prefill, room, s->job->exact);
+        int piece = xoe_prompt_piece(s->job->n_prompt - s->n_done, used, en->n_prefill, n_step, room, s->job->exact);
         if (!piece) return;
         take[best] = piece;
         used += piece;
@@ -396,7 +398,7 @@ void xoe_worker_fail(xoe_engine *en, int code)
     for (int i = 0; i < en->n_slots; i++) {
         xoe_slot *s = &en->slots[i];
         if (!s->job) continue;
-        cut_cache(en, s, 0);
+        xoe_worker_cut_cache(en, s, 0);
         xoe_worker_end_slot(en, s, XOE_FINISH_ERROR, &err);
     }
 }
@@ -411,6 +413,7 @@ void xoe_worker_note(xoe_engine *en, int n_prompt, int n_answers, double seconds
     st->busy_slots_sum += (uint64_t)count_busy(en);
     *(n_prompt > n_answers ? &st->prompt_s : &st->predicted_s) += seconds;
     pthread_mutex_unlock(&en->lock);
+    if (n_prompt >= RATE_FROM && seconds > 0) en->prompt_rate += RATE_GAIN * (n_prompt / seconds - en->prompt_rate);
 }
 
 static xoe_priority highest_priority(const xoe_engine *en)
@@ -431,6 +434,7 @@ static void step(xoe_engine *en)
     }
     add_answers(en, &n_answers);
     xoe_worker_score(en, n_answers);
+    xoe_worker_read(en);
     plan_prompts(en, n_answers, take);
     fill_batch(en, take);
     if (en->batch.n_tokens == 0) return;

@@ -37,12 +37,17 @@ typedef struct xoe_meaning_opts {
 
 typedef enum xoe_meaning_feature {
     XOE_MEANING_SWAPPED, XOE_MEANING_TURNED, XOE_MEANING_INTRUDED, XOE_MEANING_NEGATIONS, XOE_MEANING_NEGATED, XOE_MEANING_DEGREES, XOE_MEANING_ADDED,
-    XOE_MEANING_LOST, XOE_MEANING_COSINE, XOE_MEANING_ASK_MEANING, XOE_MEANING_ASK_FACTS, XOE_MEANING_N_FEATURES
+    XOE_MEANING_LOST, XOE_MEANING_COSINE, XOE_MEANING_ASK_MEANING, XOE_MEANING_ASK_FACTS, XOE_MEANING_PROBE, XOE_MEANING_N_FEATURES
 } xoe_meaning_feature;
+
+/* score = bias + Σ weight·feature; the bias contains the threshold, so that 0 is where it lies. */
+typedef struct xoe_meaning_weights {
+    double bias, w[XOE_MEANING_N_FEATURES];
+} xoe_meaning_weights;
 
 typedef struct xoe_meaning {
     const char *reason;  /* "": the meaning is kept; else why not (static) */
-    const char *method;  /* which evidence there was: "words", "words+cosine", "words+cosine+model", "words+model" */
+    const char *method;  /* which evidence there was: "words", then "+cosine", then "+probe" or "+model" */
     double similarity;   /* cosine; NaN: no embedder, or refused before */
     double score;        /* log-odds that the meaning is kept, less the threshold; NaN after a veto */
     double ms;

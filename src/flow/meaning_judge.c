@@ -10,18 +10,14 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "flow/meaning_model.h"
+#include "flow/meaning_probe.h"
 
-const char *const xoe_meaning_feature_names[XOE_MEANING_N_FEATURES] = {"swapped", "turned", "intruded", "negations", "negated", "degrees", "added", "lost", "cosine", "ask_meaning", "ask_facts"};
+const char *const xoe_meaning_feature_names[XOE_MEANING_N_FEATURES] = {"swapped", "turned", "intruded", "negations", "negated", "degrees", "added", "lost", "cosine", "ask_meaning", "ask_facts", "probe"};
 
 #define COSINE_MIN 0.60 /* below it no good pair lies; above it the cosine tells next to nothing of damage */
 #define PARAMS_MIN 1000000000u
 
-/* score = bias + Σ weight·feature; the bias contains the threshold, so that 0 is where it lies. */
-struct weights {
-    double bias, w[XOE_MEANING_N_FEATURES];
-};
-
-static const struct weights tables[] = { /* without a model, with one */
+static const xoe_meaning_weights tables[] = { /* without a model, with one that is asked */
     {1.2568, {[XOE_MEANING_SWAPPED] = -0.9811, [XOE_MEANING_TURNED] = -2.7078, [XOE_MEANING_INTRUDED] = -2.1250, [XOE_MEANING_NEGATED] = -1.2077}},
     {-0.1523, {[XOE_MEANING_SWAPPED] = -0.4733, [XOE_MEANING_TURNED] = -1.5414, [XOE_MEANING_INTRUDED] = -3.4502, [XOE_MEANING_NEGATED] = -0.5774,
                [XOE_MEANING_ASK_MEANING] = 0.8242, [XOE_MEANING_ASK_FACTS] = 1.2271}},
@@ -61,7 +57,7 @@ out:
     return rc;
 }
 
-static double score(const struct weights *w, const double *f)
+static double score(const xoe_meaning_weights *w, const double *f)
 {
     double sum = w->bias;
     for (int i = 0; i < XOE_MEANING_N_FEATURES; i++)
@@ -101,11 +97,12 @@ static void words_into(const xoe_meaning_words_report *r, double *f)
 
 xoe_err xoe_meaning_check(const xoe_meaning_opts *o, const char *source, size_t n, const char *rewrite, size_t m, xoe_meaning *out, xoe_error *e)
 {
-    static const char *const methods[2][2] = {{"words", "words+cosine"}, {"words+model", "words+cosine+model"}};
+    static const char *const methods[3][2] = {{"words", "words+cosine"}, {"words+model", "words+cosine+model"}, {"words+probe", "words+cosine+probe"}};
     int64_t t0 = xoe_clock_mono_ns();
     xoe_meaning_words_report r;
     xoe_err rc = XOE_OK;
-    bool by_cosine = o->embedder, by_model = o->model && is_fit_to_judge(o->model);
+    const xoe_meaning_probe *probe = o->model ? xoe_meaning_probe_find(o->model) : NULL;
+    bool by_cosine = o->embedder, by_model = !probe && o->model && is_fit_to_judge(o->model);
     *out = (xoe_meaning){.method = "words", .similarity = NAN, .score = NAN};
     double *f = out->features;
     for (int i = 0; i < XOE_MEANING_N_FEATURES; i++)
@@ -122,14 +119,17 @@ xoe_err xoe_meaning_check(const xoe_meaning_opts *o, const char *source, size_t 
     }
     for (int q = 0; q < XOE_N_QUESTIONS && rc == XOE_OK && by_model; q++)
         rc = xoe_meaning_ask(o->model, (xoe_question)q, source, n, rewrite, m, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_ASK_MEANING + q], e);
+    if (rc == XOE_OK && probe)
+        rc = xoe_meaning_probe_ask(o->model, probe, source, n, rewrite, m, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_PROBE], e);
     if (rc == XOE_ELIMIT) { /* longer than the model's context: do without it */
         by_model = false;
+        probe = NULL;
         rc = XOE_OK;
     }
     if (rc != XOE_OK) goto out;
-    out->method = methods[by_model][by_cosine];
-    out->score = score(&tables[by_model], f);
-    if (out->score < 0) out->reason = plainest(f, by_model);
+    out->method = methods[probe ? 2 : by_model][by_cosine];
+    out->score = score(probe ? &probe->weights : &tables[by_model], f);
+    if (out->score < 0) out->reason = plainest(f, by_model || probe);
 out:
     out->ms = (double)(xoe_clock_mono_ns() - t0) * 1e-6;
     return rc;

@@ -70,7 +70,8 @@ static char *messages(xoe_question q, const char *a, size_t n, const char *b, si
     return text;
 }
 
-static xoe_err render(const xoe_engine *en, xoe_question q, const char *a, size_t n, const char *b, size_t m, int32_t **tokens, size_t *n_tokens, xoe_error *e)
+xoe_err xoe_meaning_question(const xoe_engine *en, xoe_question q, const char *a, size_t n, const char *b, size_t m, int32_t **tokens, size_t *n_tokens,
+                             xoe_error *e)
 {
     char *text = messages(q, a, n, b, m);
     xoe_err rc = text ? xoe_chat_tokens(en, text, tokens, n_tokens, e) : xoe_error_set(e, XOE_EINVAL, "the texts to compare are not UTF-8, or there is no memory");
@@ -137,7 +138,7 @@ xoe_err xoe_meaning_ask(xoe_engine *model, xoe_question q, const char *source, s
     size_t n_prompt = 0;
     xoe_job *job = NULL;
     *log_odds = NAN;
-    xoe_err rc = render(model, q, source, n, rewrite, m, &prompt, &n_prompt, e);
+    xoe_err rc = xoe_meaning_question(model, q, source, n, rewrite, m, &prompt, &n_prompt, e);
     xoe_gen_request r = {.size = sizeof r, .prompt = prompt, .n_prompt = n_prompt, .sampling = XOE_SAMPLING_INIT, .max_tokens = 1, .n_probs = TOP,
                          .priority = priority, .deadline_mono_ms = deadline_mono_ms, .on_event = on_event, .ud = &a, .reuse_prefix = true};
     r.sampling.temperature = 0;

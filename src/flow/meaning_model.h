@@ -11,6 +11,11 @@ typedef enum xoe_question {
     XOE_N_QUESTIONS
 } xoe_question;
 
+/* The question as the model's own template writes it, up to where its answer begins. tokens: freed by xoe_tokens_free.
+ * Errors: XOE_EINVAL (not UTF-8), XOE_EUNSUPPORTED (no chat template), XOE_ENOMEM. */
+xoe_err xoe_meaning_question(const xoe_engine *model, xoe_question q, const char *source, size_t n_source, const char *rewrite, size_t n_rewrite,
+                             int32_t **tokens, size_t *n_tokens, xoe_error *e);
+
 /* *log_odds: ln P(Yes) − ln P(No) of the answer's first token. The instruction and the examples are the same
  * each time and stay in the engine's cache. deadline_mono_ms: 0: none.
  * Errors: XOE_EDEADLINE, XOE_EUNSUPPORTED (no chat template), the engine's. */

@@ -169,6 +169,52 @@ static void test_logprobs(void **s)
     xoe_tokens_free(t);
 }
 
+static double cosine(const float *x, const float *y, int n)
+{
+    double xy = 0, xx = 0, yy = 0;
+    for (int i = 0; i < n; i++) {
+        xy += (double)x[i] * (double)y[i];
+        xx += (double)x[i] * (double)x[i];
+        yy += (double)y[i] * (double)y[i];
+    }
+    return xy / sqrt(xx * yy);
+}
+
+static void test_reading(void **s)
+{
+    (void)s;
+    size_t n;
+    int32_t *t = tokens_of(PROMPT, &n);
+    xoe_engine_info info;
+    xoe_engine_get_info(en, &info);
+    size_t size = (size_t)info.n_embd * sizeof(float);
+    float *first = calloc(1, size), *again = calloc(1, size), *other = calloc(1, size);
+    struct answer *a = answer_new(), *b = answer_new();
+    xoe_gen_request r = request(t, n, a);
+    r.sampling.temperature = 0;
+    run(r, a);
+    for (int layer = 0; layer < info.n_layers; layer += info.n_layers - 1) { /* the lowest and the highest */
+        assert_int_equal(xoe_engine_read(en, t, n, 0, layer, XOE_PRIORITY_BATCH, first, NULL), XOE_OK);
+        assert_int_equal(xoe_engine_read(en, t, n, n - 4, layer, XOE_PRIORITY_BATCH, again, NULL), XOE_OK); /* from the cache */
+        assert_int_equal(xoe_engine_read(en, t, n - 1, 0, layer, XOE_PRIORITY_BATCH, other, NULL), XOE_OK);
+        assert_true(cosine(first, again, info.n_embd) > 0.98);
+        assert_true(cosine(first, other, info.n_embd) < 0.97);
+    }
+    /* what a reading leaves in the cache is whole: the same answer comes of it */
+    run(r, b);
+    assert_int_equal(a->n, b->n);
+    assert_memory_equal(a->tokens, b->tokens, a->n * sizeof(int32_t));
+    xoe_error e = XOE_ERROR_INIT;
+    assert_int_equal(xoe_engine_read(en, t, n, n, 0, XOE_PRIORITY_BATCH, first, &e), XOE_EINVAL);
+    assert_int_equal(xoe_engine_read(en, t, n, 0, info.n_layers, XOE_PRIORITY_BATCH, first, &e), XOE_EINVAL);
+    answer_free(a);
+    answer_free(b);
+    free(first);
+    free(again);
+    free(other);
+    xoe_tokens_free(t);
+}
+
 static void test_mark_is_found(void **s)
 {
     (void)s;
@@ -280,7 +326,7 @@ int main(void)
         cmocka_unit_test(test_greedy_is_deterministic), cmocka_unit_test(test_seed_reproduces),
         cmocka_unit_test(test_cancel_and_deadline),     cmocka_unit_test(test_limits),
         cmocka_unit_test(test_queue_is_bounded),        cmocka_unit_test(test_grammar),
-        cmocka_unit_test(test_logprobs),                cmocka_unit_test(test_mark_is_found),
+        cmocka_unit_test(test_logprobs),                cmocka_unit_test(test_reading), cmocka_unit_test(test_mark_is_found),
         cmocka_unit_test(test_chat_template),           cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_truncated_file),
     };

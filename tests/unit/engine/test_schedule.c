@@ -67,25 +67,40 @@ static void test_place(void **state)
 static void test_piece(void **state)
 {
     (void)state;
-    assert_int_equal(xoe_prompt_piece(1000, 0, 128, 200, false), 128);
-    assert_int_equal(xoe_prompt_piece(192, 0, 128, 200, false), 192); /* no small rest */
-    assert_int_equal(xoe_prompt_piece(193, 0, 128, 200, false), 128);
-    assert_int_equal(xoe_prompt_piece(20, 0, 128, 200, false), 20);
-    assert_int_equal(xoe_prompt_piece(1000, 20, 128, 200, false), 108); /* beside a short one */
-    assert_int_equal(xoe_prompt_piece(1000, 192, 128, 200, false), 0);
-    assert_int_equal(xoe_prompt_piece(1000, 0, 128, 100, false), 100); /* what the batch holds */
-    assert_int_equal(xoe_prompt_piece(1000, 0, 128, 0, false), 0);
-    /* exact: 128, 128, rest, each in one piece or later */
-    assert_int_equal(xoe_prompt_piece(192, 0, 128, 200, true), 128);
-    assert_int_equal(xoe_prompt_piece(64, 0, 128, 200, true), 64);
-    assert_int_equal(xoe_prompt_piece(64, 64, 128, 200, true), 64);
-    assert_int_equal(xoe_prompt_piece(64, 65, 128, 200, true), 0);
-    assert_int_equal(xoe_prompt_piece(1000, 1, 128, 200, true), 0);
+    assert_int_equal(xoe_prompt_piece(1000, 0, 128, 400, 800, false), 400);
+    assert_int_equal(xoe_prompt_piece(500, 0, 128, 400, 800, false), 500); /* no small rest */
+    assert_int_equal(xoe_prompt_piece(501, 0, 128, 400, 800, false), 400);
+    assert_int_equal(xoe_prompt_piece(20, 0, 128, 400, 800, false), 20);
+    assert_int_equal(xoe_prompt_piece(1000, 20, 128, 400, 800, false), 108); /* beside a short one */
+    assert_int_equal(xoe_prompt_piece(1000, 20, 128, 64, 800, false), 44);
+    assert_int_equal(xoe_prompt_piece(1000, 192, 128, 400, 800, false), 0);
+    assert_int_equal(xoe_prompt_piece(1000, 0, 128, 400, 100, false), 100); /* what the batch holds */
+    assert_int_equal(xoe_prompt_piece(1000, 0, 128, 400, 0, false), 0);
+    /* a seeded prompt is cut the same way whatever else goes on */
+    assert_int_equal(xoe_prompt_piece(192, 0, 128, 400, 800, true), 128);
+    assert_int_equal(xoe_prompt_piece(192, 0, 128, 64, 800, true), 128);
+    assert_int_equal(xoe_prompt_piece(64, 0, 128, 400, 800, true), 64);
+    assert_int_equal(xoe_prompt_piece(64, 64, 128, 400, 800, true), 64);
+    assert_int_equal(xoe_prompt_piece(64, 65, 128, 400, 800, true), 0);
+    assert_int_equal(xoe_prompt_piece(1000, 1, 128, 400, 800, true), 0);
+}
+
+static void test_step(void **state)
+{
+    (void)state;
+    assert_int_equal(xoe_prompt_step(240, 128, false), 480);
+    assert_int_equal(xoe_prompt_step(240, 128, true), 240);
+    assert_int_equal(xoe_prompt_step(10, 128, false), 128); /* kernels want some tokens at once */
+    assert_int_equal(xoe_prompt_step(10, 128, true), 64);
+    assert_int_equal(xoe_prompt_step(5000, 128, false), 512);
+    assert_int_equal(xoe_prompt_step(5000, 128, true), 512);
+    for (int rate = 1; rate < 2000; rate += 7) /* the batch holds every piece */
+        assert_true(xoe_prompt_piece(100000, 0, 128, xoe_prompt_step(rate, 128, false), 10000, false) <= XOE_PROMPT_MOST(128));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rank), cmocka_unit_test(test_prefix),
-                                       cmocka_unit_test(test_place), cmocka_unit_test(test_piece)};
+                                       cmocka_unit_test(test_place), cmocka_unit_test(test_piece), cmocka_unit_test(test_step)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
