@@ -15,7 +15,7 @@
 #include "flow/rephrase_chunk.h"
 #include "flow/split.h"
 
-enum { TEXT_MAX = 64 << 20, AIM_TOKENS = 80, BYTES_A_TOKEN = 4 };
+enum { TEXT_MAX = 64 << 20, AIM_TOKENS = 30, BYTES_A_TOKEN = 4 };
 
 struct xoe_rephraser {
     xoe_rephrase_opts opts;

@@ -25,7 +25,7 @@
 
 #define COPIED_MAX 0.6
 #define AVOID_STRENGTH 1.0f
-enum { AVOID_WIDTH = 4, MARK_ENOUGH = 4 /* −log10 p */, MAX_TRIES = 3 };
+enum { AVOID_WIDTH = 4, MARK_ENOUGH = 4 /* −log10 p */, MAX_TRIES = 4 };
 
 static const char instruction[] =
     "You rephrase text. Say the same in other words and with another sentence structure. Keep every fact, number, unit, name, negation and "

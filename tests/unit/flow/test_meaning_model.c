@@ -85,7 +85,7 @@ static void test_roles_and_direction(void **s)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(xoe_meaning_check(&o, cases[i].a, strlen(cases[i].a), cases[i].good, strlen(cases[i].good), &good, NULL), XOE_OK);
         assert_int_equal(xoe_meaning_check(&o, cases[i].a, strlen(cases[i].a), cases[i].spoiled, strlen(cases[i].spoiled), &spoiled, NULL), XOE_OK);
-        assert_string_equal(good.method, "words+model");
+        assert_string_equal(good.method, "words+probe");
         assert_string_equal(good.reason, "");
         assert_true(good.score > spoiled.score + 0.5);
         assert_string_not_equal(spoiled.reason, "");
