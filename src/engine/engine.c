@@ -362,11 +362,17 @@ static xoe_err run_blocking(xoe_engine *en, xoe_job *j, xoe_error *e)
     return rc;
 }
 
+/* What scoring and reading ask of a text. */
+static xoe_err check_text(const xoe_engine *en, const int32_t *tokens, size_t n, xoe_error *e)
+{
+    if (en->embeddings) return xoe_error_param(e, XOE_EUNSUPPORTED, "model", "%s makes embeddings, not text", en->name);
+    return check_tokens(en, tokens, n, (size_t)en->n_ctx_slot, e);
+}
+
 xoe_err xoe_engine_score(xoe_engine *en, const int32_t *tokens, size_t n_tokens, size_t n_prefix,
                          xoe_priority priority, float *logprobs, float *entropies, xoe_error *e)
 {
-    if (en->embeddings) return xoe_error_param(e, XOE_EUNSUPPORTED, "model", "%s makes embeddings, not text", en->name);
-    xoe_err rc = check_tokens(en, tokens, n_tokens, (size_t)en->n_ctx_slot, e);
+    xoe_err rc = check_text(en, tokens, n_tokens, e);
     if (rc != XOE_OK) return rc;
     if (n_prefix == 0 || n_prefix >= n_tokens)
         return xoe_error_set(e, XOE_EINVAL, "scoring needs at least one token before and one to score");
@@ -381,8 +387,7 @@ xoe_err xoe_engine_score(xoe_engine *en, const int32_t *tokens, size_t n_tokens,
 xoe_err xoe_engine_read(xoe_engine *en, const int32_t *tokens, size_t n_tokens, size_t n_keep, int layer,
                         xoe_priority priority, float *out, xoe_error *e)
 {
-    if (en->embeddings) return xoe_error_param(e, XOE_EUNSUPPORTED, "model", "%s makes embeddings, not text", en->name);
-    xoe_err rc = check_tokens(en, tokens, n_tokens, (size_t)en->n_ctx_slot, e);
+    xoe_err rc = check_text(en, tokens, n_tokens, e);
     if (rc != XOE_OK) return rc;
     if (n_keep >= n_tokens || layer < 0 || layer >= llama_model_n_layer(en->model))
         return xoe_error_set(e, XOE_EINVAL, "reading needs a token that is not kept, and a block from 0 to %d", llama_model_n_layer(en->model) - 1);

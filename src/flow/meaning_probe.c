@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/schedule.h"
 #include "flow/meaning_model.h"
 
 extern const unsigned char xoe_meaning_probes_json[];
@@ -60,14 +61,6 @@ const xoe_meaning_probe *xoe_meaning_probe_find(const xoe_engine *model)
     return NULL;
 }
 
-static size_t common(const int32_t *a, size_t n, const int32_t *b, size_t m)
-{
-    size_t i = 0;
-    while (i < n && i < m && a[i] == b[i])
-        i++;
-    return i;
-}
-
 xoe_err xoe_meaning_state(xoe_engine *model, int layer, const char *source, size_t n, const char *rewrite, size_t m, xoe_priority priority,
                           int64_t deadline_mono_ms, float *out, xoe_error *e)
 {
@@ -75,7 +68,7 @@ xoe_err xoe_meaning_state(xoe_engine *model, int layer, const char *source, size
     size_t n_t = 0, n_other = 0;
     xoe_err rc = xoe_meaning_question(model, XOE_ASK_SAME_MEANING, source, n, rewrite, m, &t, &n_t, e);
     if (rc == XOE_OK) rc = xoe_meaning_question(model, XOE_ASK_SAME_MEANING, "", 0, "", 0, &other, &n_other, e);
-    while (rc == XOE_OK && (rc = xoe_engine_read(model, t, n_t, common(t, n_t - 1, other, n_other), layer, priority, out, e)) == XOE_EBUSY) {
+    while (rc == XOE_OK && (rc = xoe_engine_read(model, t, n_t, xoe_common_prefix(t, n_t - 1, other, n_other), layer, priority, out, e)) == XOE_EBUSY) {
         struct timespec pause = {0, 50 * 1000000}; /* the queue is full: wait, we are in no hurry */
         rc = deadline_mono_ms && xoe_clock_mono_ms() > deadline_mono_ms ? xoe_error_set(e, XOE_EDEADLINE, "the time for rephrasing is over") : XOE_OK;
         nanosleep(&pause, NULL);
