@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cstring>
 #include <exception>
+#include <mutex>
 #include <new>
 #include <regex>
 #include <string>
@@ -31,6 +32,9 @@ struct xoe_chat {
     std::vector<int32_t> trigger_tokens, preserved, prefill;
 };
 
+/* Templates are told the date, and llama.cpp takes it from localtime, whose buffer all threads share. */
+static std::mutex one_template_at_a_time;
+
 static xoe_err from_exception(xoe_error *e, const char *param, const char *what)
 {
     return xoe_error_param(e, XOE_EINVAL, param, "%s: %.180s", param, what);
@@ -40,6 +44,7 @@ extern "C" xoe_chat_templates *xoe_chat_templates_new(const llama_model *model)
 {
     try {
         if (!llama_model_chat_template(model, nullptr)) return nullptr;
+        std::lock_guard<std::mutex> lock(one_template_at_a_time);
         return new xoe_chat_templates{common_chat_templates_init(model, "")};
     } catch (const std::exception &) {
         return nullptr;
@@ -70,6 +75,13 @@ static void drop_preamble(std::string &grammar)
     size_t end = grammar.find('\n', root);
     if (end == std::string::npos) end = grammar.size();
     grammar.replace(root, end - root, std::regex_replace(grammar.substr(root, end - root), preamble, ""));
+}
+
+/* llama.cpp's grammar lets calls with tags of their own repeat even when parallel calls are not asked for. */
+static void only_one_call(std::string &grammar)
+{
+    static const std::regex many("\\ntool-calls ::= \\(tool-call\\?? space\\)\\+\\n");
+    grammar = std::regex_replace(grammar, many, "\ntool-calls ::= tool-call\n");
 }
 
 /* Grammars of formats and tool calls begin with what the template has already put at the prompt's end
@@ -147,11 +159,15 @@ extern "C" xoe_err xoe_chat_render(xoe_chat **out, const xoe_engine *en, const x
         inputs.enable_thinking = in->enable_thinking;
         auto *c = new xoe_chat;
         try {
-            c->params = common_chat_templates_apply(en->templates->t.get(), inputs);
+            {
+                std::lock_guard<std::mutex> lock(one_template_at_a_time);
+                c->params = common_chat_templates_apply(en->templates->t.get(), inputs);
+            }
             c->parser = common_chat_parser_params(c->params);
             c->parser.parse_tool_calls = in->tools_json != nullptr;
             if (!c->params.parser.empty()) c->parser.parser.load(c->params.parser);
             if (inputs.tool_choice == COMMON_CHAT_TOOL_CHOICE_REQUIRED) drop_preamble(c->params.grammar);
+            if (!in->parallel_tool_calls) only_one_call(c->params.grammar);
             read_triggers(*c, en);
             read_prefill(*c, en);
         } catch (...) {

@@ -51,6 +51,7 @@ typedef struct xoe_choice {
     char *text; size_t n;          /* what the client gets; watermarked text */
     char *original; size_t n_original; /* before rephrase; == text in mode generate */
     char *message_json;            /* chat: OpenAI message object */
+    bool has_tool_calls;
     const char *finish_reason;     /* static: "stop", "length", "tool_calls" */
     xoe_logprob *logprobs; int n_logprobs;
     bool is_watermarked;

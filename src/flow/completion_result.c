@@ -77,7 +77,8 @@ static xoe_err seal(xoe_branch *b, xoe_choice *c, xoe_error *e)
     c->text = joined(t->echo, t->n_echo, xoe_buf_cstr(&b->filter.text), b->filter.released);
     if (!c->text) return xoe_error_set(e, XOE_ENOMEM, "no memory for the answer");
     if (t->parses && (rc = read_message(b, c, &tools, e))) return rc;
-    c->finish_reason = tools ? "tool_calls" : b->truncated ? "length" : "stop";
+    c->has_tool_calls = tools;
+    c->finish_reason = b->truncated ? "length" : tools ? "tool_calls" : "stop"; /* a call that was cut is none to run */
     const char *why = why_unmarked(b, tools);
     if (b->rewritten && (rc = take_rewrite(b, c, e))) return rc;
     if (!c->original) {

@@ -228,7 +228,7 @@ static xoe_err run_prompt(run *x, size_t i, xoe_error *e)
 static xoe_err start_job(run *x, xoe_error *e)
 {
     const xoe_choice *c = &x->results[0].choices[0];
-    if (!x->ask->mark.async || !c->n || !strcmp(c->finish_reason, "tool_calls")) return XOE_OK;
+    if (!x->ask->mark.async || !c->n || c->has_tool_calls) return XOE_OK;
     xoe_marking_request m = {.user = x->request.user, .text = c->text, .n = c->n, .key_id = x->key.id,
         .has_seed = x->ask->sampling.has_seed, .seed = x->ask->sampling.seed, .priority = XOE_PRIORITY_BATCH};
     xoe_err rc = xoe_mark_jobs_submit(x->server->jobs, &m, x->job, e);

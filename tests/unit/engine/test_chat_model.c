@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 #define TOOLS                                                                                      \
     "[{\"type\":\"function\",\"function\":{\"name\":\"get_weather\",\"description\":\"Weather now\","  \
     "\"parameters\":{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}},\"required\":[\"city\"]}}}]"
+
+#define CALL "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>"
 
 static xoe_engine *qwen;
 
@@ -72,8 +75,7 @@ static void test_tool_call_round_trip(void **s)
     assert_non_null(strstr(p, "get_weather"));
     assert_non_null(strstr(p, "Weather in"));
     assert_non_null(strstr(p, "Oslo?"));
-    const char *call = "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>";
-    json_t *j = parse(c, call, false);
+    json_t *j = parse(c, CALL, false);
     json_t *t = json_array_get(json_object_get(j, "tool_calls"), 0), *f = json_object_get(t, "function");
     assert_string_equal(str(f, "name"), "get_weather");
     json_t *args = json_loads(str(f, "arguments"), 0, NULL);
@@ -128,9 +130,20 @@ static void test_required_call_and_schema(void **s)
     xoe_chat *c = render((xoe_chat_inputs){.messages_json = hello, .tools_json = TOOLS, .tool_choice = "required"});
     xoe_chat_apply_grammar(c, &sm);
     assert_true(sm.grammar && !sm.grammar_lazy);
-    assert_true(accepts(&sm, "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>"));
+    assert_true(accepts(&sm, CALL));
     assert_false(accepts(&sm, "It is sunny."));
     assert_false(accepts(&sm, "<tool_call>\n{\"name\": \"launch\""));
+    assert_false(accepts(&sm, CALL "\n" CALL)); /* one call, unless parallel calls are asked for */
+    xoe_chat_close(c);
+    sm = (xoe_sampling)XOE_SAMPLING_INIT;
+    c = render((xoe_chat_inputs){.messages_json = hello, .tools_json = TOOLS, .tool_choice = "required", .parallel_tool_calls = true});
+    xoe_chat_apply_grammar(c, &sm);
+    assert_true(accepts(&sm, CALL "\n" CALL));
+    xoe_chat_close(c);
+    sm = (xoe_sampling)XOE_SAMPLING_INIT;
+    c = render((xoe_chat_inputs){.messages_json = hello, .tools_json = TOOLS, .tool_choice = "auto"});
+    xoe_chat_apply_grammar(c, &sm);
+    assert_non_null(strstr(sm.grammar, "\ntool-calls ::= tool-call\n"));
     xoe_chat_close(c);
     sm = (xoe_sampling)XOE_SAMPLING_INIT;
     c = render((xoe_chat_inputs){.messages_json = hello, .json_schema = "{\"type\":\"object\",\"properties\":{\"t\":{\"type\":\"integer\"}},"
@@ -139,6 +152,24 @@ static void test_required_call_and_schema(void **s)
     assert_true(accepts(&sm, "{\"t\": 12}"));
     assert_false(accepts(&sm, "{\"t\": \"warm\"}"));
     xoe_chat_close(c);
+}
+
+static void *render_many(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 50; i++)
+        xoe_chat_close(render((xoe_chat_inputs){.messages_json = "[{\"role\":\"user\",\"content\":\"Weather in Oslo?\"}]"}));
+    return NULL;
+}
+
+/* For TSan: llama.cpp asks localtime for the date, whose buffer all threads share. */
+static void test_render_in_two_threads(void **s)
+{
+    (void)s;
+    pthread_t other;
+    assert_int_equal(pthread_create(&other, NULL, render_many, NULL), 0);
+    render_many(NULL);
+    pthread_join(other, NULL);
 }
 
 static void test_bad_inputs(void **s)
@@ -226,6 +257,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tool_call_round_trip), cmocka_unit_test(test_required_call_and_schema),
-        cmocka_unit_test(test_bad_inputs), cmocka_unit_test(test_embeddings)};
+        cmocka_unit_test(test_render_in_two_threads), cmocka_unit_test(test_bad_inputs), cmocka_unit_test(test_embeddings)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
