@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "flow/lexicon.h"
+#include "flow/quoted.h"
 
 enum { NUMBERS_MAX = 128, UNITS_MAX = 64 };
 
@@ -217,22 +218,35 @@ static double foreign_share(const char *s, size_t n)
 
 /* ---- quotations, code, addresses ---- */
 
+/* One byte of text, white space of any length taken for one space; moves on. */
+static char next_loose(const char *s, size_t n, size_t *at)
+{
+    if (!isspace((unsigned char)s[*at])) return s[(*at)++];
+    while (*at < n && isspace((unsigned char)s[*at]))
+        ++*at;
+    return ' ';
+}
+
 static bool contains(const char *hay, size_t n, const char *s, size_t m)
 {
-    return xoe_mem_find(hay, n, s, m) != SIZE_MAX;
+    for (size_t first = 0; first < n; first++) {
+        size_t i = first, k = 0;
+        bool same = true;
+        while (same && k < m)
+            same = i < n && next_loose(hay, n, &i) == next_loose(s, m, &k);
+        if (same) return true;
+    }
+    return false;
 }
 
 static const char *check_verbatim(const char *a, size_t n, const char *b, size_t m)
 {
     for (size_t i = 0; i < n; i++) {
         size_t end = i;
-        if (a[i] == '"' || a[i] == '`') {
-            end = i + 1;
-            while (end < n && a[end] != a[i] && a[end] != '\n')
-                end++;
-            if (end >= n || a[end] != a[i]) continue;
-            if (!contains(b, m, a + i + 1, end - i - 1)) return a[i] == '`' ? "code changed" : "a quotation changed";
-            i = end;
+        xoe_quoted q = xoe_quoted_at(a + i, n - i);
+        if (q.n) {
+            if (!contains(b, m, a + i + q.open, q.n - q.open - q.close)) return a[i] == '`' ? "code changed" : "a quotation changed";
+            i += q.n - 1;
         } else if (n - i > 8 && (!strncmp(a + i, "http://", 7) || !strncmp(a + i, "https://", 8))) {
             while (end < n && !isspace((unsigned char)a[end]) && !strchr(")>]\"'", a[end]))
                 end++;

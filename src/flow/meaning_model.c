@@ -10,11 +10,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "flow/chat_tokens.h"
+#include "flow/queue_pause.h"
 
 enum { TOP = 64 };
 
@@ -119,17 +118,6 @@ static void on_event(const xoe_event *ev, void *ud)
     pthread_mutex_unlock(&a->lock);
 }
 
-static xoe_err submit(xoe_engine *model, const xoe_gen_request *r, xoe_job **job, xoe_error *e)
-{
-    xoe_err rc;
-    while ((rc = xoe_engine_generate(model, r, job, e)) == XOE_EBUSY) { /* the queue is full: wait, we are in no hurry */
-        struct timespec pause = {0, 50 * 1000000};
-        if (r->deadline_mono_ms && xoe_clock_mono_ms() > r->deadline_mono_ms) return xoe_error_set(e, XOE_EDEADLINE, "the time for rephrasing is over");
-        nanosleep(&pause, NULL);
-    }
-    return rc;
-}
-
 xoe_err xoe_meaning_ask(xoe_engine *model, xoe_question q, const char *source, size_t n, const char *rewrite, size_t m, xoe_priority priority,
                         int64_t deadline_mono_ms, double *log_odds, xoe_error *e)
 {
@@ -142,7 +130,8 @@ xoe_err xoe_meaning_ask(xoe_engine *model, xoe_question q, const char *source, s
     xoe_gen_request r = {.size = sizeof r, .prompt = prompt, .n_prompt = n_prompt, .sampling = XOE_SAMPLING_INIT, .max_tokens = 1, .n_probs = TOP,
                          .priority = priority, .deadline_mono_ms = deadline_mono_ms, .on_event = on_event, .ud = &a, .reuse_prefix = true};
     r.sampling.temperature = 0;
-    if (rc == XOE_OK) rc = submit(model, &r, &job, e);
+    while (rc == XOE_OK && (rc = xoe_engine_generate(model, &r, &job, e)) == XOE_EBUSY)
+        rc = xoe_queue_pause(deadline_mono_ms, NULL, NULL, e);
     if (rc != XOE_OK) goto out;
     pthread_mutex_lock(&a.lock);
     while (!a.done)

@@ -6,13 +6,12 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/schedule.h"
 #include "flow/meaning_model.h"
+#include "flow/queue_pause.h"
 
 extern const unsigned char xoe_meaning_probes_json[];
 extern const size_t xoe_meaning_probes_json_size;
@@ -68,11 +67,9 @@ xoe_err xoe_meaning_state(xoe_engine *model, int layer, const char *source, size
     size_t n_t = 0, n_other = 0;
     xoe_err rc = xoe_meaning_question(model, XOE_ASK_SAME_MEANING, source, n, rewrite, m, &t, &n_t, e);
     if (rc == XOE_OK) rc = xoe_meaning_question(model, XOE_ASK_SAME_MEANING, "", 0, "", 0, &other, &n_other, e);
-    while (rc == XOE_OK && (rc = xoe_engine_read(model, t, n_t, xoe_common_prefix(t, n_t - 1, other, n_other), layer, priority, out, e)) == XOE_EBUSY) {
-        struct timespec pause = {0, 50 * 1000000}; /* the queue is full: wait, we are in no hurry */
-        rc = deadline_mono_ms && xoe_clock_mono_ms() > deadline_mono_ms ? xoe_error_set(e, XOE_EDEADLINE, "the time for rephrasing is over") : XOE_OK;
-        nanosleep(&pause, NULL);
-    }
+    size_t n_same = rc == XOE_OK ? xoe_common_prefix(t, n_t - 1, other, n_other) : 0;
+    while (rc == XOE_OK && (rc = xoe_engine_read(model, t, n_t, n_same, layer, priority, out, e)) == XOE_EBUSY)
+        rc = xoe_queue_pause(deadline_mono_ms, NULL, NULL, e);
     xoe_tokens_free(t);
     xoe_tokens_free(other);
     return rc;

@@ -1,7 +1,7 @@
 /* A chunk is given to the paraphraser with an instruction; its answer carries the mark. What would go on
  * copying the source is pressed down in sampling, but for numbers, names and quotations, which must be
  * copied. A try must pass the meaning check; one that does not is followed by another, which is told what
- * went wrong. One that passes but mostly copies its source carries little of the mark, so another one is
+ * went wrong and is pressed half as much: nearer to the source fewer slips are made. One that passes but mostly copies its source carries little of the mark, so another one is
  * made and the best kept: by the mark that its tokens carry under the key (a choice that only the text
  * written here makes, so the detector's null is untouched) and by its likelihood under the unmarked model.
  * Under a watermax key each try is itself the best of drafts, piece by piece (flow/drafts.h).
@@ -22,6 +22,8 @@
 #include "flow/chat_tokens.h"
 #include "flow/meaning.h"
 #include "flow/meaning_model.h"
+#include "flow/queue_pause.h"
+#include "flow/quoted.h"
 
 #define COPIED_MAX 0.6
 #define AVOID_STRENGTH 1.0f
@@ -101,10 +103,11 @@ static xoe_err render(const xoe_engine *en, const char *source, size_t n, const 
 
 /* The source's tokens, with gaps where copying is right: numbers, words with a capital, quotations, code.
  * Returns NULL without memory. */
-static int32_t *to_avoid(const xoe_engine *en, const int32_t *tokens, size_t n)
+static int32_t *to_avoid(const xoe_engine *en, const char *source, size_t n_source, const int32_t *tokens, size_t n)
 {
     int32_t *out = xoe_malloc(n * sizeof *out);
-    bool gap = false, quoted = false;
+    bool gap = false;
+    size_t first = 0, quoted_end = 0; /* bytes of the source */
     for (size_t i = 0; out && i < n; i++) {
         char s[64];
         size_t len = xoe_engine_token_bytes(en, tokens[i], false, s, sizeof s), at = 0;
@@ -114,9 +117,12 @@ static int32_t *to_avoid(const xoe_engine *en, const int32_t *tokens, size_t n)
             at++;
         bool strong = len > at && (isdigit((unsigned char)s[at]) || isupper((unsigned char)s[at]));
         gap = strong || (gap && !begins);
-        for (size_t k = 0; k < len; k++)
-            if (s[k] == '"' || s[k] == '`') quoted = !quoted;
-        out[i] = gap || quoted ? XOE_AVOID_GAP : tokens[i];
+        for (size_t k = first < quoted_end ? quoted_end : first; k < first + len && k < n_source; k++) {
+            size_t q = xoe_quoted_at(source + k, n_source - k).n;
+            if (q) quoted_end = k + q, k = quoted_end - 1;
+        }
+        out[i] = gap || first < quoted_end ? XOE_AVOID_GAP : tokens[i];
+        first += len;
     }
     return out;
 }
@@ -144,9 +150,15 @@ static void wait_done(const xoe_rephrase_opts *o, struct try *t, xoe_writing *wr
     pthread_mutex_unlock(&t->lock);
 }
 
+static float avoid_strength(const xoe_rephrase_opts *o, int n_refused)
+{
+    float full = o->avoid_strength < 0 ? 0 : o->avoid_strength > 0 ? o->avoid_strength : AVOID_STRENGTH;
+    return ldexpf(full, -n_refused);
+}
+
 /* avoid: [n_source], as to_avoid makes it. */
-static xoe_err generate(const xoe_rephrase_opts *o, const int32_t *prompt, size_t n_prompt, const int32_t *avoid, size_t n_source, uint64_t seed,
-                        struct try *t, xoe_error *e)
+static xoe_err generate(const xoe_rephrase_opts *o, const int32_t *prompt, size_t n_prompt, const int32_t *avoid, size_t n_source, float strength,
+                        uint64_t seed, struct try *t, xoe_error *e)
 {
     xoe_writing *writing;
     xoe_gen_request r = {.size = sizeof r, .prompt = prompt, .n_prompt = n_prompt, .sampling = XOE_SAMPLING_INIT, .n_probs = 0,
@@ -160,15 +172,11 @@ static xoe_err generate(const xoe_rephrase_opts *o, const int32_t *prompt, size_
     r.sampling.avoid = avoid;
     r.sampling.n_avoid = n_source;
     r.sampling.avoid_width = AVOID_WIDTH;
-    r.sampling.avoid_strength = o->avoid_strength < 0 ? 0 : o->avoid_strength > 0 ? o->avoid_strength : AVOID_STRENGTH;
+    r.sampling.avoid_strength = strength;
     r.max_tokens = (int)(n_source * 2 + 40);
     xoe_err rc;
-    while ((rc = xoe_writing_start(&writing, o->paraphraser, &r, &o->drafts, e)) == XOE_EBUSY) { /* the queue is full: wait, we are in no hurry */
-        struct timespec pause = {0, 50 * 1000000};
-        if (o->canceled && o->canceled(o->ud)) return xoe_error_set(e, XOE_ECANCELED, "canceled");
-        if (o->deadline_mono_ms && xoe_clock_mono_ms() > o->deadline_mono_ms) return xoe_error_set(e, XOE_EDEADLINE, "the time for rephrasing is over");
-        nanosleep(&pause, NULL);
-    }
+    while ((rc = xoe_writing_start(&writing, o->paraphraser, &r, &o->drafts, e)) == XOE_EBUSY)
+        if ((rc = xoe_queue_pause(o->deadline_mono_ms, o->canceled, o->ud, e))) break;
     if (rc != XOE_OK) return rc;
     wait_done(o, t, writing);
     xoe_writing_close(writing);
@@ -255,6 +263,7 @@ struct work {
     size_t n;
     int32_t *tokens, *avoid;
     size_t n_tokens;
+    int n_refused; /* tries */
     xoe_buf best;
     double best_worth;
 };
@@ -268,7 +277,7 @@ static xoe_err try_once(const xoe_rephrase_opts *o, struct work *w, uint64_t see
     xoe_meaning v;
     xoe_buf_init(&t.text, 1 << 20);
     xoe_err rc = render(o->paraphraser, w->source, w->n, report->reason, &prompt, &n_prompt, e);
-    if (rc == XOE_OK) rc = generate(o, prompt, n_prompt, w->avoid, w->n_tokens, seed, &t, e);
+    if (rc == XOE_OK) rc = generate(o, prompt, n_prompt, w->avoid, w->n_tokens, avoid_strength(o, w->n_refused), seed, &t, e);
     report->tries++;
     usage->n_prompt_tokens += t.n_prompt;
     usage->n_predicted_tokens += t.n_predicted;
@@ -279,6 +288,7 @@ static xoe_err try_once(const xoe_rephrase_opts *o, struct work *w, uint64_t see
     if (rc != XOE_OK) goto out;
     report->check_ms += v.ms;
     if (*v.reason) {
+        w->n_refused++;
         if (w->best.len == 0) note_verdict(report, &v);
         goto out;
     }
@@ -316,7 +326,7 @@ xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_
     xoe_buf_init(&w.best, 1 << 20);
     report->outcome = XOE_CHUNK_KEPT_MEANING;
     xoe_err rc = xoe_engine_tokenize(o->paraphraser, source, n, false, false, &w.tokens, &w.n_tokens, e);
-    if (rc == XOE_OK && !(w.avoid = to_avoid(o->paraphraser, w.tokens, w.n_tokens))) rc = xoe_error_set(e, XOE_ENOMEM, "no memory to rephrase");
+    if (rc == XOE_OK && !(w.avoid = to_avoid(o->paraphraser, source, n, w.tokens, w.n_tokens))) rc = xoe_error_set(e, XOE_ENOMEM, "no memory to rephrase");
     for (int i = 0; i < most && !enough && rc == XOE_OK; i++)
         rc = try_once(o, &w, o->seed + index * 16 + (uint64_t)i, report, usage, &enough, e);
     if (rc == XOE_OK && w.best.len) {

@@ -6,6 +6,9 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "flow/quoted.h"
+
+#define QUOTED_SHARE_MAX 0.6
 enum { PROSE_MIN = 30 }; /* shorter lines carry nothing and break easily */
 
 static size_t line_end(const char *s, size_t n) /* after the newline, or n */
@@ -66,22 +69,43 @@ static size_t sentence_end(const char *s, size_t n, size_t i)
     return end;
 }
 
+/* The sentence ends with the quotation that ends at `end`: its own last mark does, and white space follows. */
+static size_t quotation_end(const char *s, size_t n, size_t end, xoe_quoted q)
+{
+    return strchr(".!?", s[end - q.close - 1]) && (end == n || isspace((unsigned char)s[end])) ? end : 0;
+}
+
+/* Where nearly all is quoted, there is nothing to say in other words. */
+static xoe_piece piece(size_t n, size_t quoted)
+{
+    return (xoe_piece){n, n >= PROSE_MIN + quoted && quoted < QUOTED_SHARE_MAX * (double)n};
+}
+
+/* A quotation or a piece of inline code is one whole; quoted: bytes of these so far. */
 static xoe_piece prose(const char *s, size_t n, bool final, size_t aim)
 {
-    size_t last = 0;
+    size_t last = 0, quoted = 0, quoted_last = 0;
     for (size_t i = 0; i < n; i++) {
-        if (s[i] == '\n' && i + 1 < n && special_line(s + i + 1, n - i - 1)) return (xoe_piece){i, i >= PROSE_MIN};
-        size_t end = sentence_end(s, n, i);
+        xoe_quoted q = xoe_quoted_at(s + i, n - i);
+        if (q.maybe && !final) return (xoe_piece){0, true};
+        if (q.n) {
+            quoted += q.n;
+            i += q.n - 1;
+        } else if (s[i] == '\n' && i + 1 < n && special_line(s + i + 1, n - i - 1)) {
+            return piece(i, quoted);
+        }
+        size_t end = q.n ? quotation_end(s, n, i + 1, q) : sentence_end(s, n, i);
         if (!end) continue;
-        if (last && end > aim + aim / 2) return (xoe_piece){last, last >= PROSE_MIN};
+        if (last && end > aim + aim / 2) return piece(last, quoted_last);
         last = end;
-        if (end >= aim && end < n) return (xoe_piece){end, true};
+        quoted_last = quoted;
+        if (end >= aim && end < n) return piece(end, quoted);
         i = end - 1;
     }
     if (!final) return (xoe_piece){0, true};
     while (n > 1 && isspace((unsigned char)s[n - 1]))
         n--;
-    return (xoe_piece){n, n >= PROSE_MIN};
+    return piece(n, quoted);
 }
 
 xoe_piece xoe_split_next(const char *s, size_t n, bool line_start, bool final, size_t aim)

@@ -39,6 +39,8 @@ static void test_damage(void **s)
     assert_string_equal(check("In spring Maria moved to the town of Bonn.", "During spring, Anna went to live in the town of Bonn."), "a name is missing");
     assert_string_equal(check("In spring she moved to the old town.", "During spring she moved to the old town of Bonn."), "a name was added");
     assert_string_equal(check("He said \"I will come\" and left the room.", "He said \"I shall come\" and left the room."), "a quotation changed");
+    assert_string_equal(check("He said “I will come” and left the room.", "He said “I shall come” and left the room."), "a quotation changed");
+    assert_string_equal(check("He said \"I will\ncome\" and left the room.", "He left the room, saying \"I will come\"."), "");
     assert_string_equal(check("Run `ls -l` in that folder first.", "First, in that folder, run `ls -a`."), "code changed");
     assert_string_equal(check("See https://example.org/a for details on it.", "Details on it are at https://example.org/b today."), "an address changed");
     assert_string_equal(check("A sentence of some length that says something.", "Short."), "the rewrite is too short");

@@ -54,8 +54,49 @@ static void test_pieces(void **s)
     assert_int_equal(prose, 5);
 }
 
+/* The pieces of s, joined by '|', those that are kept in brackets. */
+static const char *pieces(const char *s, size_t aim)
+{
+    static char out[2000];
+    size_t len = strlen(s), at = 0, n = 0;
+    while (at < len) {
+        xoe_piece p = xoe_split_next(s + at, len - at, at == 0, true, aim);
+        assert_true(p.n > 0);
+        n += (size_t)snprintf(out + n, sizeof out - n, p.prose ? "%s%.*s" : "%s[%.*s]", n ? "|" : "", (int)p.n, s + at);
+        at += p.n;
+    }
+    return out;
+}
+
+static void test_quotations_are_whole(void **s)
+{
+    (void)s;
+    /* Ends of sentences inside a quotation split nothing; what is nearly all quotation is kept. */
+    assert_string_equal(pieces("He wrote home in May: \"The sea is calm. Nobody is ill. We sail at dawn.\" Then the letters stopped for a year.", 40),
+                        "[He wrote home in May: \"The sea is calm. Nobody is ill. We sail at dawn.\"]|[ ]|Then the letters stopped for a year.");
+    assert_string_equal(pieces("“No one came. No one called.” That was all they told us about the night.", 40),
+                        "[“No one came. No one called.”]|[ ]|That was all they told us about the night.");
+    /* A short one in a long sentence is the sentence's; a mark without its other one is none. */
+    assert_string_equal(pieces("They call the harbour \"the pond\" since no wave has ever been seen in it. It is old.", 60),
+                        "They call the harbour \"the pond\" since no wave has ever been seen in it.|[ ]|[It is old.]");
+    assert_string_equal(pieces("The board is 5\" wide and made of oak. It carries the weight of two people.", 30),
+                        "The board is 5\" wide and made of oak.|[ ]|It carries the weight of two people.");
+}
+
+static void test_quotation_fed_byte_by_byte(void **s)
+{
+    (void)s;
+    const char *t = "She said: \"Stay here. Do not move until the light is green.\" Nobody moved for an hour after that.";
+    size_t have = 0;
+    xoe_piece p = {0, false};
+    while (!p.n)
+        p = xoe_split_next(t, ++have, true, false, 20);
+    assert_int_equal(p.n, strchr(t, 'N') - t - 1);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pieces)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pieces), cmocka_unit_test(test_quotations_are_whole),
+                                       cmocka_unit_test(test_quotation_fed_byte_by_byte)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
