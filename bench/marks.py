@@ -5,16 +5,20 @@ In generation: every answer is marked by the sampler. The observed mean score a 
 prediction 1 + E[H(1/p) − 1] that the sampler noted for the same tokens, and the share of answers that the detector finds
 at p < 1e-3 is counted, each answer by itself: without the model, and with it (weights).
 
-Rephrase (--rephrase N): N answers written without a mark are rewritten by the paraphraser; counted are the chunks that
-passed the meaning check, and the share of texts found, for the whole rewrite and for the chunks that passed alone.
+Rephrase (--rephrase N, --human N): N answers written without a mark, and N human passages of 200 to 400 words
+(bench/human.py), are rewritten by the paraphraser; counted are the chunks that passed the meaning check, and the share of
+texts found, for the whole rewrite and for the chunks that passed alone. "full" texts have 200 tokens and more.
 """
 
 import argparse
 import concurrent.futures
 import math
+import pathlib
 import statistics
+import time
 
 import common
+import human
 
 
 def prompts(n):
@@ -102,52 +106,80 @@ def in_generation(server, args, rows):
     }
 
 
+FULL_TOKENS = 200
+
+
+def texts_to_rephrase(server, args):
+    """(kind, text): answers of the model without a mark, then human passages."""
+
+    def one(i, row):
+        return row[0], answer(server, args, i, row[1], False)["choices"][0]["message"]["content"]
+
+    texts = each(args, one, prompts(args.rephrase))
+    if args.human:
+        human.fetch(args.corpus)
+        texts += [("human", passage) for _, passage in human.passages(args.corpus, args.human)]
+    return texts
+
+
+def summary(texts):
+    with_passed = [t["log10_p_passed"] for t in texts if t["rewritten"]]
+    eligible = sum(t["chunks"] - t["protected"] for t in texts)
+    return {
+        "n": len(texts),
+        "chunks": eligible,
+        "chunks_passed": sum(t["rewritten"] for t in texts) / max(1, eligible),
+        "found_1e-3_whole": found([t["log10_p"] for t in texts], 1e-3),
+        "found_1e-4_whole": found([t["log10_p"] for t in texts], 1e-4),
+        "n_with_passed": len(with_passed),
+        "found_1e-3_passed": found(with_passed, 1e-3) if with_passed else None,
+        "median_log10_p_whole": statistics.median(t["log10_p"] for t in texts),
+        "median_log10_p_passed": statistics.median(with_passed) if with_passed else None,
+        "s_a_text": statistics.mean(t["s"] for t in texts),
+    }
+
+
 def by_rephrase(server, args):
     def one(i, row):
-        text = answer(server, args, i, row[1], False)["choices"][0]["message"]["content"]
+        kind, text = row
+        start = time.monotonic()
         a = server.post("/v1/watermark", {"text": text, "seed": args.seed + i, "temperature": args.rephrase_temperature})
+        took = time.monotonic() - start
         raw = a["watermarked"].encode()
         parts = [raw[slice(*c["result_bytes"])].decode() for c in a["chunks"] if c["outcome"] == "rewritten"]
         passed = detect(server, "".join(parts)) if parts else None
         whole = detect(server, a["watermarked"])
         outcomes = [c["outcome"] for c in a["chunks"]]
         common.say(
-            f"{i + 1:3} {row[0]:9} {outcomes.count('rewritten')} of {len(outcomes)} chunks rewritten  "
+            f"{i + 1:3} {kind:9} {whole['n_tokens']:4} tokens  {outcomes.count('rewritten'):2} of "
+            f"{len(outcomes) - outcomes.count('protected'):2} chunks rewritten  {took:5.1f} s  "
             f"log10 p {whole['log10_p']:8.2f}  of what passed {passed['log10_p'] if passed else 0:8.2f}"
         )
         return {
-            "kind": row[0],
+            "kind": kind,
             "chunks": len(outcomes),
             "rewritten": outcomes.count("rewritten"),
             "protected": outcomes.count("protected"),
             "reasons": [c["reason"] for c in a["chunks"] if c["outcome"] == "kept"],
+            "tries": sum(c.get("tries", 0) for c in a["chunks"]),
             "n_tokens": whole["n_tokens"],
             "log10_p": whole["log10_p"],
             "n_tokens_passed": passed["n_tokens"] if passed else 0,
             "log10_p_passed": passed["log10_p"] if passed else 0,
+            "s": took,
         }
 
-    texts = each(args, one, prompts(args.rephrase))
-    with_passed = [t["log10_p_passed"] for t in texts if t["rewritten"]]
-    long_passed = [t["log10_p_passed"] for t in texts if t["n_tokens_passed"] >= 150]
-    eligible = sum(t["chunks"] - t["protected"] for t in texts)
+    texts = each(args, one, texts_to_rephrase(server, args))
     reasons = {}
     for t in texts:
         for r in t["reasons"]:
             reasons[r] = reasons.get(r, 0) + 1
-    return {
-        "n": len(texts),
-        "chunks": eligible,
-        "chunks_passed": sum(t["rewritten"] for t in texts) / max(1, eligible),
-        "kept_because": reasons,
-        "found_1e-3_whole": found([t["log10_p"] for t in texts], 1e-3),
-        "n_with_passed": len(with_passed),
-        "found_1e-3_passed": found(with_passed, 1e-3) if with_passed else None,
-        "n_passed_150_tokens": len(long_passed),
-        "found_1e-3_passed_150_tokens": found(long_passed, 1e-3) if long_passed else None,
-        "median_log10_p_passed": statistics.median(with_passed) if with_passed else None,
-        "texts": texts,
+    groups = {
+        "all": texts,
+        "full": [t for t in texts if t["n_tokens"] >= FULL_TOKENS],
+        "full human": [t for t in texts if t["n_tokens"] >= FULL_TOKENS and t["kind"] == "human"],
     }
+    return {"kept_because": reasons, "groups": {k: summary(v) for k, v in groups.items() if v}, "texts": texts}
 
 
 def main():
@@ -161,13 +193,16 @@ def main():
     p.add_argument("--seed", type=int, default=1, help="of the first prompt [%(default)s]")
     p.add_argument("--at-once", type=int, default=8, help="requests at once [%(default)s]")
     p.add_argument("--rephrase", type=int, default=0, help="texts to mark by rephrasing; 0: none [%(default)s]")
+    p.add_argument("--human", type=int, default=0, help="human passages to mark by rephrasing [%(default)s]")
+    p.add_argument("--corpus", type=pathlib.Path, default=common.CACHE / "bench-human", help="where their packages are unpacked")
     p.add_argument("--rephrase-temperature", type=float, default=1.0, help="[%(default)s]")
     args = p.parse_args()
     rows = prompts(args.prompts) if args.prompts else []
-    used = [args.model] + ([args.paraphraser] if args.rephrase else [])
-    figures = {"bench": "marks", "manifest": common.manifest(*used), "options": vars(args)}
+    rephrases = args.rephrase or args.human
+    used = [args.model] + ([args.paraphraser] if rephrases else [])
+    figures = {"bench": "marks", "manifest": common.manifest(*used), "options": {k: str(v) for k, v in vars(args).items()}}
     parts = []
-    flags = ["--paraphrase-model", common.model_path(args.paraphraser)] if args.rephrase else []
+    flags = ["--paraphrase-model", common.model_path(args.paraphraser)] if rephrases else []
     with common.xoe_server(args.model, "--ctx", 2048, *flags) as server:
         if rows:
             g = figures["generate"] = in_generation(server, args, rows)
@@ -179,11 +214,13 @@ def main():
                 f"({g['found_1e-5_weighted']:.3f}), {g['found_1e-3_full_length_weighted'] or 0:.3f}, "
                 f"{g['median_log10_p_weighted']:.1f}"
             ]
-        if args.rephrase:
+        if rephrases:
             r = figures["rephrase"] = by_rephrase(server, args)
             parts += [
-                f"rephrase: {r['chunks_passed']:.2f} of {r['chunks']} chunks passed; found at 1e-3: of what passed "
-                f"{r['found_1e-3_passed'] or 0:.2f} of {r['n_with_passed']}, whole texts {r['found_1e-3_whole']:.2f} of {r['n']}"
+                f"rephrase, {name}: {g['chunks_passed']:.2f} of {g['chunks']} chunks passed; found at 1e-3: of what passed "
+                f"{g['found_1e-3_passed'] or 0:.2f} of {g['n_with_passed']}, whole texts {g['found_1e-3_whole']:.2f} of {g['n']} "
+                f"(1e-4: {g['found_1e-4_whole']:.2f}), {g['s_a_text']:.0f} s a text"
+                for name, g in r["groups"].items()
             ]
     common.report(figures, "marks: " + "; ".join(parts))
 
