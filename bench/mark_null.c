@@ -9,6 +9,10 @@
 int main(int argc, char **argv)
 {
     size_t n = argc > 1 ? strtoul(argv[1], NULL, 10) : 10000, alarms[NULL_LEVELS];
+    if (argc > 1 && !n) {
+        fprintf(stderr, "usage: %s [keys, default 10000] [only ways whose name has this]\n", argv[0]);
+        return 2;
+    }
     double worst = 0, limit = log(1e-3 / (NULL_WAYS * NULL_KINDS * NULL_LEVELS));
     for (int w = 0; w < NULL_WAYS; w++) {
         if (argc > 2 && !strstr(null_ways[w].name, argv[2])) continue;

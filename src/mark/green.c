@@ -25,14 +25,6 @@ static size_t pick(xoe_step *step, double *expected)
 
 const xoe_scheme_ops xoe_scheme_green = {
     .id = XOE_SCHEME_GREEN,
-    .n_words = 1,
-    .has_green = true,
     .pick = pick,
-    .score = xoe_green_score,
-    .sum = xoe_green_sum,
-    .ln_tail = xoe_green_ln_tail,
-    .ln_tail_weighted = xoe_green_ln_tail_weighted,
-    .chance = xoe_green_share,
-    .top = xoe_one,
-    .unit = xoe_one,
+    XOE_GREEN_LAW,
 };

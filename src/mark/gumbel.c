@@ -45,15 +45,7 @@ static double ratio(const xoe_mark_params *params, const uint64_t *words, double
 
 const xoe_scheme_ops xoe_scheme_gumbel = {
     .id = XOE_SCHEME_GUMBEL,
-    .n_words = 1,
-    .exponential = true,
     .pick = pick,
-    .score = xoe_exponential_score,
-    .sum = xoe_exponential_sum,
-    .ln_tail = xoe_exponential_ln_tail,
-    .ln_tail_weighted = xoe_exponential_ln_tail_weighted,
+    XOE_EXPONENTIAL_LAW,
     .ratio = ratio,
-    .chance = xoe_one,
-    .top = xoe_rich,
-    .unit = xoe_one,
 };

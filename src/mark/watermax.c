@@ -15,14 +15,6 @@ static size_t pick(xoe_step *step, double *expected)
 
 const xoe_scheme_ops xoe_scheme_watermax = {
     .id = XOE_SCHEME_WATERMAX,
-    .n_words = 1,
-    .exponential = true,
     .pick = pick,
-    .score = xoe_exponential_score,
-    .sum = xoe_exponential_sum,
-    .ln_tail = xoe_exponential_ln_tail,
-    .ln_tail_weighted = xoe_exponential_ln_tail_weighted,
-    .chance = xoe_one,
-    .top = xoe_rich,
-    .unit = xoe_one,
+    XOE_EXPONENTIAL_LAW,
 };

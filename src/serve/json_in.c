@@ -165,6 +165,14 @@ bool xoe_field_text(xoe_fields *f, const char *name, size_t max_bytes, const cha
     return true;
 }
 
+void xoe_field_needed_text(xoe_fields *f, const char *name, size_t max_bytes, const char **out, size_t *n)
+{
+    if (!xoe_field_text(f, name, max_bytes, out, n))
+        xoe_fields_fail(f, XOE_EINVAL, name, "%s%s is required", f->prefix, name);
+    else if (!*n)
+        xoe_fields_fail(f, XOE_EINVAL, name, "%s%s must not be empty", f->prefix, name);
+}
+
 bool xoe_field_choice(xoe_fields *f, const char *name, const char *choices, const char **out)
 {
     const char *got = NULL;

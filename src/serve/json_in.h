@@ -30,6 +30,8 @@ bool xoe_field_bool(xoe_fields *f, const char *name, bool *out);
 bool xoe_field_int(xoe_fields *f, const char *name, int64_t min, int64_t max, int64_t *out);
 bool xoe_field_num(xoe_fields *f, const char *name, double min, double max, double *out);
 bool xoe_field_text(xoe_fields *f, const char *name, size_t max_bytes, const char **out, size_t *n);
+/* Absent or empty is a fault. */
+void xoe_field_needed_text(xoe_fields *f, const char *name, size_t max_bytes, const char **out, size_t *n);
 /* One of the names in choices ("a|b|c"); *out points into the document. */
 bool xoe_field_choice(xoe_fields *f, const char *name, const char *choices, const char **out);
 const json_t *xoe_field_object(xoe_fields *f, const char *name);

@@ -77,9 +77,7 @@ static xoe_err parse(xoe_arena *a, const char *body, size_t n, double default_fp
     xoe_err rc = xoe_json_body(a, body, n, &j, e);
     if (rc) return rc;
     xoe_fields f = xoe_fields_of(j, "", e);
-    if (!xoe_field_text(&f, "text", XOE_TEXT_BYTES_MAX, &out->text, &out->n))
-        xoe_fields_fail(&f, XOE_EINVAL, "text", "text is required");
-    else if (!out->n) xoe_fields_fail(&f, XOE_EINVAL, "text", "text must not be empty");
+    xoe_field_needed_text(&f, "text", XOE_TEXT_BYTES_MAX, &out->text, &out->n);
     xoe_field_text(&f, "model", 256, &out->model, NULL);
     xoe_field_num(&f, "threshold", 0, 1, &out->threshold);
     xoe_field_num(&f, "fpr", 1e-15, 0.5, &out->fpr);

@@ -28,9 +28,7 @@ static xoe_err parse(xoe_arena *a, const char *body, size_t n, ask_watermark *ou
     xoe_err rc = xoe_json_body(a, body, n, &j, e);
     if (rc) return rc;
     xoe_fields f = xoe_fields_of(j, "", e);
-    if (!xoe_field_text(&f, "text", XOE_TEXT_BYTES_MAX, &out->text, &out->n))
-        xoe_fields_fail(&f, XOE_EINVAL, "text", "text is required");
-    else if (!out->n) xoe_fields_fail(&f, XOE_EINVAL, "text", "text must not be empty");
+    xoe_field_needed_text(&f, "text", XOE_TEXT_BYTES_MAX, &out->text, &out->n);
     xoe_field_text(&f, "user", 512, &out->user, NULL);
     xoe_field_text(&f, "key_id", XOE_KEY_ID_MAX - 1, &out->mark.key_id, NULL);
     xoe_field_text(&f, "scheme", 32, &out->mark.scheme, NULL);

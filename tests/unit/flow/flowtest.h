@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,89 @@ static inline void run(const xoe_completion_request *q, seen *s, xoe_completion_
     xoe_error e = XOE_ERROR_INIT;
     xoe_err rc = xoe_completion_run(app, q, NULL, s ? collect : NULL, s, r, &e);
     if (rc) fail_msg("%s: %s", xoe_err_name(rc), e.msg);
+}
+
+/* An answer without end: the end tokens are forbidden. */
+static xoe_logit_bias no_end[2] = {{2, -100}, {0, -100}};
+
+static inline xoe_completion_request endless(const char *id, int max_tokens)
+{
+    xoe_completion_request q = request(id, max_tokens);
+    q.sampling.logit_bias = no_end;
+    q.sampling.n_logit_bias = 2;
+    return q;
+}
+
+/* What stands `at` bytes into q's answer as a stop string of the same request ends it there, for the stream too. */
+static inline void stop_cuts(xoe_completion_request q, size_t at)
+{
+    xoe_completion_result whole, cut;
+    char stop[8];
+    seen s;
+    seen_init(&s);
+    run(&q, NULL, &whole);
+    memcpy(stop, whole.choices[0].text + at, 5); /* across tokens, most likely */
+    stop[5] = 0;
+    q.request_id = "stopped";
+    q.stop[0] = stop;
+    q.n_stop = 1;
+    run(&q, &s, &cut);
+    const xoe_choice *c = &cut.choices[0];
+    assert_int_equal(c->n, strstr(whole.choices[0].text, stop) - whole.choices[0].text);
+    assert_memory_equal(c->text, whole.choices[0].text, c->n);
+    assert_string_equal(xoe_buf_cstr(&s.text[0]), c->text);
+    assert_string_equal(c->finish_reason, "stop");
+    assert_true(cut.completion_tokens < whole.completion_tokens);
+    seen_free(&s);
+    xoe_completion_result_clear(&whole);
+    xoe_completion_result_clear(&cut);
+}
+
+static inline void *fire_soon(void *c)
+{
+    usleep(500000);
+    xoe_cancel_fire(c);
+    return NULL;
+}
+
+/* Another thread cancels q after half a second; then a request is tried with what was fired before. */
+static inline void cancel_ends(const xoe_completion_request *q)
+{
+    xoe_completion_result r;
+    xoe_error e = XOE_ERROR_INIT;
+    pthread_t t;
+    xoe_cancel *c = xoe_cancel_new();
+    assert_int_equal(pthread_create(&t, NULL, fire_soon, c), 0);
+    assert_int_equal(xoe_completion_run(app, q, c, NULL, NULL, &r, &e), XOE_ECANCELED);
+    pthread_join(t, NULL);
+    assert_int_equal(xoe_completion_run(app, q, c, NULL, NULL, &r, &e), XOE_ECANCELED);
+    xoe_cancel_free(c);
+}
+
+static inline void client_leaves(const xoe_completion_request *q, int after_pieces)
+{
+    xoe_completion_result r;
+    xoe_error e = XOE_ERROR_INIT;
+    seen s;
+    seen_init(&s);
+    s.stop_after = after_pieces;
+    assert_int_equal(xoe_completion_run(app, q, NULL, collect, &s, &r, &e), XOE_ECANCELED);
+    seen_free(&s);
+}
+
+/* The n-th allocation fails, for some n: no crash, nothing left over for `after` to find. */
+static inline void out_of_memory(int max_tokens, long most, void (*after)(void))
+{
+    for (long n = 1; n < most; n += 3) {
+        xoe_completion_request q = request("oom", max_tokens);
+        xoe_completion_result r;
+        xoe_error e;
+        xoe_mem_fail_at(n);
+        xoe_err rc = xoe_completion_run(app, &q, NULL, NULL, NULL, &r, &e);
+        xoe_mem_fail_at(0);
+        if (!rc) xoe_completion_result_clear(&r);
+        if (after) after();
+    }
 }
 
 #endif

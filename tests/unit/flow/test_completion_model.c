@@ -2,7 +2,6 @@
  * choices, audit rows, marks, cancel, errors. Fails, not skips, without the model. */
 #include "flowtest.h"
 
-#include <pthread.h>
 #include <sqlite3.h>
 
 #include "base/hash.h"
@@ -96,28 +95,10 @@ static void test_choices_differ_and_each_has_a_row(void **state)
 static void test_stop_string_ends_the_answer_and_frees_the_slot(void **state)
 {
     (void)state;
-    xoe_completion_request q = request("stop-1", 60), q2 = request("stop-2", 60);
-    xoe_completion_result a, b;
-    char stop[8];
-    seen s;
-    seen_init(&s);
-    run(&q, NULL, &a);
-    memcpy(stop, a.choices[0].text + 20, 5); /* across tokens, most likely */
-    stop[5] = 0;
-    q2.stop[0] = stop;
-    q2.n_stop = 1;
-    run(&q2, &s, &b);
-    size_t cut = (size_t)(strstr(a.choices[0].text, stop) - a.choices[0].text);
-    assert_int_equal(b.choices[0].n, cut);
-    assert_memory_equal(b.choices[0].text, a.choices[0].text, cut);
-    assert_string_equal(xoe_buf_cstr(&s.text[0]), b.choices[0].text);
-    assert_string_equal(b.choices[0].finish_reason, "stop");
+    stop_cuts(request("stop", 60), 20);
     xoe_engine_stats st;
     xoe_engine_get_stats(app->chat, &st);
     assert_int_equal(st.processing, 0);
-    seen_free(&s);
-    xoe_completion_result_clear(&a);
-    xoe_completion_result_clear(&b);
 }
 
 static void unmarked(xoe_completion_request *q, const char *why)
@@ -174,47 +155,20 @@ static void test_client_that_leaves(void **state)
 {
     (void)state;
     xoe_completion_request q = request("gone", 2000);
-    xoe_completion_result r;
-    xoe_error e = XOE_ERROR_INIT;
     char value[128];
-    seen s;
-    seen_init(&s);
-    s.stop_after = 4;
-    assert_int_equal(xoe_completion_run(app, &q, NULL, collect, &s, &r, &e), XOE_ECANCELED);
+    client_leaves(&q, 4);
     row("gone#0", "key_id", value);
     assert_string_equal(value, "");
-    xoe_cancel *c = xoe_cancel_new();
-    xoe_cancel_fire(c); /* before it begins */
-    assert_int_equal(xoe_completion_run(app, &q, c, NULL, NULL, &r, &e), XOE_ECANCELED);
-    xoe_cancel_free(c);
-    seen_free(&s);
-}
-
-static void *fire_soon(void *c)
-{
-    usleep(300000);
-    xoe_cancel_fire(c);
-    return NULL;
 }
 
 static void test_cancel_from_another_thread(void **state)
 {
     (void)state;
-    xoe_completion_request q = request("fired", 3000);
-    xoe_completion_result r;
-    xoe_error e = XOE_ERROR_INIT;
-    pthread_t t;
-    xoe_cancel *c = xoe_cancel_new();
+    xoe_completion_request q = endless("fired", 3000);
     xoe_chat_inputs count = {.messages_json = "[{\"role\":\"user\",\"content\":\"Count to ten thousand.\"}]"};
     q.chat = &count;
     q.n = 2;
-    xoe_logit_bias no_end[2] = {{2, -100}, {0, -100}};
-    q.sampling.logit_bias = no_end;
-    q.sampling.n_logit_bias = 2;
-    pthread_create(&t, NULL, fire_soon, c);
-    assert_int_equal(xoe_completion_run(app, &q, c, NULL, NULL, &r, &e), XOE_ECANCELED);
-    pthread_join(t, NULL);
-    xoe_cancel_free(c);
+    cancel_ends(&q);
 }
 
 static void test_errors(void **state)
@@ -259,15 +213,7 @@ static void test_errors(void **state)
 static void test_out_of_memory_is_an_error(void **state)
 {
     (void)state;
-    xoe_error e;
-    for (long n = 1; n < 60; n += 3) {
-        xoe_completion_request q = request("oom", 4);
-        xoe_completion_result r;
-        xoe_mem_fail_at(n);
-        xoe_err rc = xoe_completion_run(app, &q, NULL, NULL, NULL, &r, &e);
-        xoe_mem_fail_at(0);
-        if (!rc) xoe_completion_result_clear(&r);
-    }
+    out_of_memory(4, 60, NULL);
     xoe_completion_request q = request("after-oom", 4);
     xoe_completion_result r;
     run(&q, NULL, &r);

@@ -2,8 +2,6 @@
  * stops, grammars, limits, cancel, deadline, logprobs and counts are those of an ordinary answer. */
 #include "flowtest.h"
 
-#include <pthread.h>
-
 #include "base/clock.h"
 #include "flow/drafts.h"
 
@@ -13,16 +11,6 @@ static int setup(void **s)
     return open_app("{\"version\":1,\"keys\":[{\"id\":\"test\",\"key\":\"000102030405060708090a0b0c0d0e0f"
                     "101112131415161718191a1b1c1d1e1f\",\"active\":true,\"created_ms\":1,\"retired_ms\":0,"
                     "\"scheme\":\"watermax\",\"width\":3,\"shifts\":1,\"payload_bits\":0}]}");
-}
-
-static xoe_logit_bias no_end[2] = {{2, -100}, {0, -100}};
-
-static xoe_completion_request endless(const char *id, int max_tokens)
-{
-    xoe_completion_request q = request(id, max_tokens);
-    q.sampling.logit_bias = no_end;
-    q.sampling.n_logit_bias = 2;
-    return q;
 }
 
 static double log10_p(const xoe_completion_result *r)
@@ -94,22 +82,7 @@ static void test_stream_logprobs_and_seed(void **state)
 static void test_stop_string(void **state)
 {
     (void)state;
-    xoe_completion_request q = endless("stop-1", 60), q2 = endless("stop-2", 60);
-    xoe_completion_result a, b;
-    char stop[8];
-    run(&q, NULL, &a);
-    memcpy(stop, a.choices[0].text + 60, 5);
-    stop[5] = 0;
-    q2.stop[0] = stop;
-    q2.n_stop = 1;
-    run(&q2, NULL, &b);
-    size_t cut = (size_t)(strstr(a.choices[0].text, stop) - a.choices[0].text);
-    assert_int_equal(b.choices[0].n, cut);
-    assert_memory_equal(b.choices[0].text, a.choices[0].text, cut);
-    assert_string_equal(b.choices[0].finish_reason, "stop");
-    assert_true(b.completion_tokens < 60);
-    xoe_completion_result_clear(&a);
-    xoe_completion_result_clear(&b);
+    stop_cuts(endless("stop", 60), 60);
 }
 
 /* A grammar and a penalty go on from piece to piece. */
@@ -158,13 +131,6 @@ static void test_ends_by_itself_and_at_temperature_0(void **state)
     xoe_completion_result_clear(&r);
 }
 
-static void *fire_soon(void *c)
-{
-    usleep(700000);
-    xoe_cancel_fire(c);
-    return NULL;
-}
-
 static void idle(void)
 {
     xoe_engine_stats st;
@@ -182,21 +148,10 @@ static void test_cancel_and_deadline_free_everything(void **state)
     xoe_completion_request q = endless("fired", 3000);
     xoe_completion_result r;
     xoe_error e = XOE_ERROR_INIT;
-    pthread_t t;
-    seen s;
-    xoe_cancel *c = xoe_cancel_new();
     q.n = 2;
-    pthread_create(&t, NULL, fire_soon, c);
-    assert_int_equal(xoe_completion_run(app, &q, c, NULL, NULL, &r, &e), XOE_ECANCELED);
-    pthread_join(t, NULL);
+    cancel_ends(&q);
     idle();
-    assert_int_equal(xoe_completion_run(app, &q, c, NULL, NULL, &r, &e), XOE_ECANCELED); /* fired before */
-    xoe_cancel_free(c);
-    idle();
-    seen_init(&s);
-    s.stop_after = 3; /* the client leaves */
-    assert_int_equal(xoe_completion_run(app, &q, NULL, collect, &s, &r, &e), XOE_ECANCELED);
-    seen_free(&s);
+    client_leaves(&q, 3);
     idle();
     q.deadline_mono_ms = xoe_clock_mono_ms() + 500;
     assert_int_equal(xoe_completion_run(app, &q, NULL, NULL, NULL, &r, &e), XOE_EDEADLINE);
@@ -212,7 +167,7 @@ static void ignore(const xoe_event *ev, void *ud)
 static void test_context_full_and_errors(void **state)
 {
     (void)state;
-    xoe_completion_request q = request("long", 0);
+    xoe_completion_request q = endless("long", 0);
     xoe_completion_result r;
     xoe_error e = XOE_ERROR_INIT;
     xoe_engine_info info;
@@ -224,8 +179,6 @@ static void test_context_full_and_errors(void **state)
     q.chat = NULL;
     q.prompt_tokens = ids;
     q.n_prompt_tokens = n;
-    q.sampling.logit_bias = no_end;
-    q.sampling.n_logit_bias = 2;
     run(&q, NULL, &r);
     assert_string_equal(r.choices[0].finish_reason, "length");
     assert_in_range(r.completion_tokens, 18, 21);
@@ -250,16 +203,7 @@ static void test_context_full_and_errors(void **state)
 static void test_out_of_memory_is_an_error(void **state)
 {
     (void)state;
-    xoe_error e;
-    for (long n = 1; n < 90; n += 4) {
-        xoe_completion_request q = request("oom", 20);
-        xoe_completion_result r;
-        xoe_mem_fail_at(n);
-        xoe_err rc = xoe_completion_run(app, &q, NULL, NULL, NULL, &r, &e);
-        xoe_mem_fail_at(0);
-        if (!rc) xoe_completion_result_clear(&r);
-        idle();
-    }
+    out_of_memory(20, 90, idle);
 }
 
 int main(void)

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <cmocka.h>
 #include <jansson.h>
+#include "base/mem.h"
 #include "base/rng.h"
 #include "xoe/mark.h"
 
@@ -48,6 +49,25 @@ static inline void mt_close(double got, double want, double rel, const char *wha
     double tol = rel * fabs(want) + 1e-300;
     if (!(fabs(got - want) <= tol) && got != want)
         fail_msg("%s: got %.17g, want %.17g (off by %.3g)", what, got, want, fabs(got - want));
+}
+/* The n-th allocation fails, for every n until none is left to fail: XOE_ENOMEM, nothing lost. Returns how many. */
+static inline long mt_out_of_memory(const xoe_mark_params *p, const uint8_t (*keys)[32], size_t n_keys, const int32_t *t, size_t n_tokens,
+                                    const xoe_detect_opts *o)
+{
+    for (long n = 1;; n++) {
+        xoe_verdict v;
+        long live = xoe_mem_live(), calls = xoe_mem_calls();
+        xoe_mem_fail_at(n);
+        xoe_err rc = xoe_detect_tokens(p, keys, n_keys, t, n_tokens, o, &v, NULL);
+        xoe_mem_fail_at(0);
+        if (xoe_mem_calls() - calls < n) {
+            assert_int_equal(rc, XOE_OK);
+            xoe_verdict_clear(&v);
+            return n;
+        }
+        assert_int_equal(rc, XOE_ENOMEM);
+        assert_int_equal(xoe_mem_live(), live);
+    }
 }
 static inline double mt_uniform(void *rng)
 {

@@ -190,26 +190,11 @@ static void test_no_memory(void **s)
     int32_t t[N];
     double probs[N];
     xoe_detect_opts o = {.spans = true, .probs = probs, .fpr = 0.9}; /* so that parts are looked for */
-    long n;
     for (int i = 0; i < N; i++) {
         t[i] = i * i;
         probs[i] = 0.1;
     }
-    for (n = 1;; n++) {
-        xoe_verdict v;
-        long live = xoe_mem_live(), calls = xoe_mem_calls();
-        xoe_mem_fail_at(n);
-        xoe_err rc = xoe_detect_tokens(&p, key, 1, t, N, &o, &v, NULL);
-        xoe_mem_fail_at(0);
-        if (xoe_mem_calls() - calls < n) {
-            assert_int_equal(rc, XOE_OK);
-            xoe_verdict_clear(&v);
-            break;
-        }
-        assert_int_equal(rc, XOE_ENOMEM);
-        assert_int_equal(xoe_mem_live(), live);
-    }
-    assert_true(n > 8);
+    assert_true(mt_out_of_memory(&p, key, 1, t, N, &o) > 8);
 }
 
 static void test_refused(void **s)
