@@ -25,8 +25,9 @@ typedef struct xoe_marking_request {
 xoe_err xoe_marking_run(xoe_app *app, const xoe_marking_request *req, xoe_cancel *cancel,
                         xoe_completion_result *out, xoe_error *e);
 
-/* What a rephrased answer costs against an unmarked one, from the seconds a token took both engines so
- * far, or from their sizes before they have run. basis: static, "measured" or "model size". */
-double xoe_marking_cost_factor(xoe_engine *base, xoe_engine *paraphraser, const char **basis);
+/* What a rephrased answer costs against an unmarked one: from the seconds that writing and rephrasing took this process so
+ * far, refused tries and checks included, or from the models' sizes before there is enough of both. n_drafts: of a key that
+ * needs them, else 1. basis: static, "measured" or "model size". */
+double xoe_marking_cost_factor(xoe_engine *base, xoe_engine *paraphraser, double n_drafts, const char **basis);
 
 #endif

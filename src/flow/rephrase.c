@@ -42,6 +42,8 @@ struct xoe_rephraser {
     int64_t start_ns;
 };
 
+static atomic_llong spent_us[2], spent_bytes[2]; /* [drafts] */
+
 static bool canceled(void *ud)
 {
     xoe_rephraser *r = ud;
@@ -73,6 +75,11 @@ static xoe_err do_piece(xoe_rephraser *r, const char *piece, size_t at, xoe_piec
     else if (xoe_buf_add(&r->out, piece, p.n))
         rc = xoe_error_set(&r->error, XOE_ENOMEM, "no memory for the rewritten text");
     c.out_end = r->out.len;
+    if (rc == XOE_OK && p.prose) {
+        bool drafts = xoe_scheme_needs_drafts(r->opts.key.params.scheme);
+        atomic_fetch_add(&spent_us[drafts], (long long)(c.ms * 1e3));
+        atomic_fetch_add(&spent_bytes[drafts], (long long)p.n);
+    }
     if (rc == XOE_OK) rc = note_chunk(r, &c);
     if (rc == XOE_OK && r->on_chunk) r->on_chunk(&c, r->out.data + c.out_first, c.out_end - c.out_first, r->ud);
     return rc;
@@ -189,6 +196,13 @@ void xoe_rephraser_close(xoe_rephraser *r)
     pthread_cond_destroy(&r->more);
     pthread_mutex_destroy(&r->lock);
     xoe_free(r);
+}
+
+double xoe_rephrase_us_a_byte(bool drafts)
+{
+    enum { ENOUGH_BYTES = 1000 };
+    long long bytes = atomic_load(&spent_bytes[drafts]);
+    return bytes >= ENOUGH_BYTES ? (double)atomic_load(&spent_us[drafts]) / (double)bytes : NAN;
 }
 
 double xoe_chunk_perplexity_change(const xoe_chunk_report *c)

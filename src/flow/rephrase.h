@@ -54,6 +54,10 @@ typedef struct xoe_rephrase_result {
     double ms;
 } xoe_rephrase_result;
 
+/* Microseconds that a byte of prose took in this process so far, tries and checks included; drafts: under keys that need
+ * them (watermax). NaN: fewer than 1,000 bytes were rephrased. */
+double xoe_rephrase_us_a_byte(bool drafts);
+
 /* Perplexity of the rewrite over that of the source; NaN: not measured. */
 double xoe_chunk_perplexity_change(const xoe_chunk_report *c);
 

@@ -157,7 +157,7 @@ static xoe_err describe_cost(run *x, xoe_error *e)
     if (x->mark.mode != XOE_MARK_REPHRASE) return XOE_OK;
     xoe_err rc = xoe_app_paraphraser(x->server->app, &paraphraser, e);
     if (rc) return rc;
-    x->mark.expected_factor = 1 + n_drafts * (xoe_marking_cost_factor(x->engine, paraphraser, &x->mark.factor_basis) - 1);
+    x->mark.expected_factor = xoe_marking_cost_factor(x->engine, paraphraser, n_drafts, &x->mark.factor_basis);
     x->mark.warning = xoe_app_paraphraser_warning(x->server->app);
     if (!*x->mark.warning && x->mark.expected_factor > 1.5)
         x->mark.warning = "the paraphraser is not much cheaper than the model: expect a rephrased answer to take "
