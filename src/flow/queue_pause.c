@@ -1,3 +1,4 @@
+/* A job for an engine whose queue is full: the caller polls, since a place comes free within a decode step or two. */
 #include "flow/queue_pause.h"
 
 #include <time.h>
