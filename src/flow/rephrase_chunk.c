@@ -1,10 +1,11 @@
 /* A chunk is given to the paraphraser with an instruction; its answer carries the mark. What would go on
  * copying the source is pressed down in sampling, but for numbers, names and quotations, which must be
  * copied. A try must pass the meaning check; one that does not is followed by another, which is told what
- * went wrong and is pressed half as much: nearer to the source fewer slips are made. One that passes but mostly copies its source carries little of the mark, so another one is
- * made and the best kept: by the mark that its tokens carry under the key (a choice that only the text
- * written here makes, so the detector's null is untouched) and by its likelihood under the unmarked model.
- * Under a watermax key each try is itself the best of drafts, piece by piece (flow/drafts.h).
+ * went wrong and is pressed half as much: nearer to the source fewer slips are made. One that passes but
+ * mostly copies its source carries little of the mark, so another one is made and the best kept: by the mark
+ * that its tokens carry under the key (a choice that only the text written here makes, so the detector's
+ * null is untouched) and by its likelihood under the unmarked model. Under a watermax key each try is itself
+ * the best of drafts, piece by piece (flow/drafts.h).
  * Thread: the rephraser's own; a try's tokens come from the engine's thread through a small mailbox. */
 #include "flow/rephrase_chunk.h"
 
