@@ -164,6 +164,30 @@ static const char *check_names(const xoe_words *a, const xoe_words *b)
     return lacks_name(a, b) ? "a name is missing" : lacks_name(b, a) ? "a name was added" : "";
 }
 
+static bool must_stay(const xoe_word *w, bool names)
+{
+    return isdigit((unsigned char)w->s[0]) || (names && !w->first && is_capital(w));
+}
+
+void xoe_meaning_must_keep(const char *source, size_t n, xoe_buf *out)
+{
+    xoe_words *a = xoe_malloc(sizeof *a);
+    if (!a) return;
+    xoe_words_split(source, n, a);
+    bool names = capitals_tell(a);
+    for (size_t i = 0; i < a->n; i++) {
+        const xoe_word *first = &a->w[i], *last = first;
+        if (!must_stay(first, names)) continue;
+        while (i + 1 < a->n && must_stay(&a->w[i + 1], names) && a->w[i + 1].s == last->s + last->n + 1)
+            last = &a->w[++i];
+        size_t len = (size_t)(last->s + last->n - first->s);
+        if (xoe_mem_find(out->data, out->len, first->s, len) != SIZE_MAX) continue;
+        if (out->len) xoe_buf_add(out, ", ", 2);
+        xoe_buf_add(out, first->s, len);
+    }
+    xoe_free(a);
+}
+
 /* ---- what is only counted ---- */
 
 static size_t negations(const xoe_words *w)

@@ -4,6 +4,7 @@
 #ifndef XOE_FLOW_MEANING_H
 #define XOE_FLOW_MEANING_H
 
+#include "base/buf.h"
 #include "flow/lexicon.h"
 #include "xoe/engine.h"
 
@@ -22,6 +23,8 @@ typedef struct xoe_meaning_words_report {
 
 /* Never fails; without memory the veto says so. */
 void xoe_meaning_words(const char *source, size_t n_source, const char *rewrite, size_t n_rewrite, xoe_meaning_words_report *out);
+/* Names and numbers of the source, "Anna Berg, 14.5, Graz": what a rewrite must have word by word. Without memory: nothing. */
+void xoe_meaning_must_keep(const char *source, size_t n_source, xoe_buf *out);
 double xoe_roles_swapped(const xoe_words *source, const xoe_words *rewrite);
 /* Share of the source's word trigrams that stand in the rewrite too, 0 to 1. */
 double xoe_copied_share(const char *source, size_t n_source, const char *rewrite, size_t n_rewrite);

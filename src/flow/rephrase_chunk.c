@@ -1,11 +1,11 @@
 /* A chunk is given to the paraphraser with an instruction; its answer carries the mark. What would go on
  * copying the source is pressed down in sampling, but for numbers, names and quotations, which must be
  * copied. A try must pass the meaning check; one that does not is followed by another, which is told what
- * went wrong and is pressed half as much: nearer to the source fewer slips are made. One that passes but
- * mostly copies its source carries little of the mark, so another one is made and the best kept: by the mark
- * that its tokens carry under the key (a choice that only the text written here makes, so the detector's
- * null is untouched) and by its likelihood under the unmarked model. Under a watermax key each try is itself
- * the best of drafts, piece by piece (flow/drafts.h).
+ * went wrong, drawn cooler and pressed half as much. One that passes but mostly copies its source carries
+ * little of the mark, so another one is made and the best kept: by the mark that its tokens carry under the
+ * key (a choice that only the text written here makes, so the detector's null is untouched) and by its
+ * likelihood under the unmarked model. Under a watermax key each try is itself the best of drafts, piece by
+ * piece (flow/drafts.h).
  * Thread: the rephraser's own; a try's tokens come from the engine's thread through a small mailbox. */
 #include "flow/rephrase_chunk.h"
 
@@ -28,7 +28,8 @@
 
 #define COPIED_MAX 0.6
 #define AVOID_STRENGTH 1.0f
-enum { AVOID_WIDTH = 4, MARK_ENOUGH = 4 /* −log10 p */, MAX_TRIES = 4 };
+#define COOLER 0.85f
+enum { LIST_MAX = 300, AVOID_WIDTH = 4, MARK_ENOUGH = 4 /* −log10 p */, MAX_TRIES = 4 };
 
 static const char instruction[] =
     "You rephrase text. Say the same in other words and with another sentence structure. Keep every fact, number, unit, name, negation and "
@@ -71,7 +72,7 @@ static const char *hint(const char *reason)
     static const struct {
         const char *part, *hint;
     } hints[] = {
-        {"number", " Keep all its numbers exactly."},
+        {"number", " Keep all its numbers exactly."}, /* and those that follow are listed, see render */
         {"unit", " Keep all its numbers and units exactly."},
         {"name", " Keep all its names exactly, and add none."},
         {"negation", " Keep each \"not\", \"no\" and \"never\"."},
@@ -93,8 +94,14 @@ static const char *hint(const char *reason)
 
 static xoe_err render(const xoe_engine *en, const char *source, size_t n, const char *last_reason, int32_t **tokens, size_t *n_tokens, xoe_error *e)
 {
+    xoe_buf keep;
+    xoe_buf_init(&keep, LIST_MAX);
+    if (strstr(last_reason, "number") || strstr(last_reason, "name")) xoe_meaning_must_keep(source, n, &keep);
+    bool listed = keep.len && !keep.failed; /* a list too long is none */
     json_t *m = json_pack("[{s:s, s:s}, {s:s, s:o}]", "role", "system", "content", instruction, "role", "user", "content",
-                          json_sprintf("Rephrase this text.%s\n\n%.*s", hint(last_reason), (int)n, source));
+                          json_sprintf("Rephrase this text.%s%s%s%s\n\n%.*s", hint(last_reason), listed ? " These words must be in it: " : "",
+                                       listed ? xoe_buf_cstr(&keep) : "", listed ? "." : "", (int)n, source));
+    xoe_buf_free(&keep);
     char *text = m ? json_dumps(m, JSON_COMPACT) : NULL;
     xoe_err rc = text ? xoe_chat_tokens(en, text, tokens, n_tokens, e) : xoe_error_set(e, XOE_ENOMEM, "no memory for a prompt");
     free(text);
@@ -151,29 +158,31 @@ static void wait_done(const xoe_rephrase_opts *o, struct try *t, xoe_writing *wr
     pthread_mutex_unlock(&t->lock);
 }
 
-static float avoid_strength(const xoe_rephrase_opts *o, int n_refused)
+/* After a refusal the next try is drawn cooler and with half the pressure: nearer to the source fewer slips are made. */
+static void sampling(const xoe_rephrase_opts *o, int n_refused, uint64_t seed, xoe_sampling *s)
 {
-    float full = o->avoid_strength < 0 ? 0 : o->avoid_strength > 0 ? o->avoid_strength : AVOID_STRENGTH;
-    return ldexpf(full, -n_refused);
+    float t = o->temperature > 0 ? o->temperature : 1.0f;
+    float pressure = o->avoid_strength < 0 ? 0 : o->avoid_strength > 0 ? o->avoid_strength : AVOID_STRENGTH;
+    s->temperature = t * powf(COOLER, (float)n_refused);
+    s->top_p = o->top_p > 0 ? o->top_p : 0.95f;
+    s->has_seed = true;
+    s->seed = seed;
+    s->avoid_width = AVOID_WIDTH;
+    s->avoid_strength = ldexpf(pressure, -n_refused);
 }
 
 /* avoid: [n_source], as to_avoid makes it. */
-static xoe_err generate(const xoe_rephrase_opts *o, const int32_t *prompt, size_t n_prompt, const int32_t *avoid, size_t n_source, float strength,
+static xoe_err generate(const xoe_rephrase_opts *o, const int32_t *prompt, size_t n_prompt, const int32_t *avoid, size_t n_source, int n_refused,
                         uint64_t seed, struct try *t, xoe_error *e)
 {
     xoe_writing *writing;
     xoe_gen_request r = {.size = sizeof r, .prompt = prompt, .n_prompt = n_prompt, .sampling = XOE_SAMPLING_INIT, .n_probs = 0,
                          .mark = &o->key.params, .mark_key = o->key.bytes, .mark_shift = o->shift, .priority = o->priority,
                          .deadline_mono_ms = o->deadline_mono_ms, .on_event = on_event, .ud = t};
-    r.sampling.temperature = o->temperature > 0 ? o->temperature : 1.0f;
-    r.sampling.top_p = o->top_p > 0 ? o->top_p : 0.95f;
-    r.sampling.has_seed = true;
-    r.sampling.seed = seed;
+    sampling(o, n_refused, seed, &r.sampling);
     r.reuse_prefix = true; /* the instruction is the same for every chunk */
     r.sampling.avoid = avoid;
     r.sampling.n_avoid = n_source;
-    r.sampling.avoid_width = AVOID_WIDTH;
-    r.sampling.avoid_strength = strength;
     r.max_tokens = (int)(n_source * 2 + 40);
     xoe_err rc;
     while ((rc = xoe_writing_start(&writing, o->paraphraser, &r, &o->drafts, e)) == XOE_EBUSY)
@@ -278,7 +287,7 @@ static xoe_err try_once(const xoe_rephrase_opts *o, struct work *w, uint64_t see
     xoe_meaning v;
     xoe_buf_init(&t.text, 1 << 20);
     xoe_err rc = render(o->paraphraser, w->source, w->n, report->reason, &prompt, &n_prompt, e);
-    if (rc == XOE_OK) rc = generate(o, prompt, n_prompt, w->avoid, w->n_tokens, avoid_strength(o, w->n_refused), seed, &t, e);
+    if (rc == XOE_OK) rc = generate(o, prompt, n_prompt, w->avoid, w->n_tokens, w->n_refused, seed, &t, e);
     report->tries++;
     usage->n_prompt_tokens += t.n_prompt;
     usage->n_predicted_tokens += t.n_predicted;

@@ -126,6 +126,17 @@ static void test_judge_on_words(void **s)
     assert_string_equal(m.reason, "two roles were swapped");
 }
 
+static void test_must_keep(void **s)
+{
+    (void)s;
+    static const char t[] = "In May Anna Berg paid 14.5 euros to the Graz museum; Anna Berg came back in 2019.";
+    xoe_buf b;
+    xoe_buf_init(&b, 200);
+    xoe_meaning_must_keep(t, strlen(t), &b);
+    assert_string_equal(xoe_buf_cstr(&b), "May Anna Berg, 14.5, Graz, 2019");
+    xoe_buf_free(&b);
+}
+
 static void test_copied(void **s)
 {
     (void)s;
@@ -139,7 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),   cmocka_unit_test(test_damage), cmocka_unit_test(test_numbers_in_words),
         cmocka_unit_test(test_units),  cmocka_unit_test(test_names),  cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_judge_on_words), cmocka_unit_test(test_copied),
+        cmocka_unit_test(test_judge_on_words), cmocka_unit_test(test_must_keep), cmocka_unit_test(test_copied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
