@@ -14,7 +14,7 @@ typedef struct xoe_rephrase_opts {
     xoe_key key;
     uint32_t shift;
     uint64_t seed;
-    float temperature;      /* of the first try; each refusal takes 15 % off; 0: 1.0 */
+    float temperature;      /* 0: 1.0 */
     float top_p;            /* 0: 0.95 */
     int max_tries;          /* a chunk; 0: 4 */
     int chunk_tokens;       /* aim; 0: 30, about a sentence: what a small model rewrites without a slip */

@@ -1,7 +1,7 @@
 /* A chunk is given to the paraphraser with an instruction; its answer carries the mark. What would go on
  * copying the source is pressed down in sampling, but for numbers, names and quotations, which must be
  * copied. A try must pass the meaning check; one that does not is followed by another, which is told what
- * went wrong, drawn cooler and pressed half as much. One that passes but mostly copies its source carries
+ * went wrong and pressed half as much. One that passes but mostly copies its source carries
  * little of the mark, so another one is made and the best kept: by the mark that its tokens carry under the
  * key (a choice that only the text written here makes, so the detector's null is untouched) and by its
  * likelihood under the unmarked model. Under a watermax key each try is itself the best of drafts, piece by
@@ -28,7 +28,6 @@
 
 #define COPIED_MAX 0.6
 #define AVOID_STRENGTH 1.0f
-#define COOLER 0.85f
 enum { LIST_MAX = 300, AVOID_WIDTH = 4, MARK_ENOUGH = 4 /* −log10 p */, MAX_TRIES = 4 };
 
 static const char instruction[] =
@@ -158,12 +157,12 @@ static void wait_done(const xoe_rephrase_opts *o, struct try *t, xoe_writing *wr
     pthread_mutex_unlock(&t->lock);
 }
 
-/* After a refusal the next try is drawn cooler and with half the pressure: nearer to the source fewer slips are made. */
+/* After a refusal the next try has half the pressure: nearer to the source fewer slips are made. A cooler one would make fewer
+ * too, and carry hardly a mark. */
 static void sampling(const xoe_rephrase_opts *o, int n_refused, uint64_t seed, xoe_sampling *s)
 {
-    float t = o->temperature > 0 ? o->temperature : 1.0f;
     float pressure = o->avoid_strength < 0 ? 0 : o->avoid_strength > 0 ? o->avoid_strength : AVOID_STRENGTH;
-    s->temperature = t * powf(COOLER, (float)n_refused);
+    s->temperature = o->temperature > 0 ? o->temperature : 1.0f;
     s->top_p = o->top_p > 0 ? o->top_p : 0.95f;
     s->has_seed = true;
     s->seed = seed;
