@@ -181,7 +181,7 @@ void xoe_meaning_must_keep(const char *source, size_t n, xoe_buf *out)
         while (i + 1 < a->n && must_stay(&a->w[i + 1], names) && a->w[i + 1].s == last->s + last->n + 1)
             last = &a->w[++i];
         size_t len = (size_t)(last->s + last->n - first->s);
-        if (xoe_mem_find(out->data, out->len, first->s, len) != SIZE_MAX) continue;
+        if (out->len && xoe_mem_find(out->data, out->len, first->s, len) != SIZE_MAX) continue;
         if (out->len) xoe_buf_add(out, ", ", 2);
         xoe_buf_add(out, first->s, len);
     }

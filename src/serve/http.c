@@ -93,8 +93,8 @@ static xoe_err start_lws(xoe_http_server *s, xoe_error *e)
     info.port = CONTEXT_PORT_NO_LISTEN;
     info.protocols = protocols;
     info.user = s;
-    info.gid = -1;
-    info.uid = -1;
+    info.gid = (__typeof__(info.gid))-1; /* stay who we are; an int in older libwebsockets */
+    info.uid = (__typeof__(info.uid))-1;
     info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
     info.max_http_header_pool = CONNS_MAX; /* made on demand: one a connection that sends its head */
     info.max_http_header_data = 8192;
