@@ -161,7 +161,7 @@ def by_rephrase(server, args):
             "rewritten": outcomes.count("rewritten"),
             "protected": outcomes.count("protected"),
             "reasons": [c["reason"] for c in a["chunks"] if c["outcome"] == "kept"],
-            "tries": sum(c.get("tries", 0) for c in a["chunks"]),
+            "tries": sum(c["tries"] for c in a["chunks"]),
             "n_tokens": whole["n_tokens"],
             "log10_p": whole["log10_p"],
             "n_tokens_passed": passed["n_tokens"] if passed else 0,
@@ -200,7 +200,7 @@ def main():
     rows = prompts(args.prompts) if args.prompts else []
     rephrases = args.rephrase or args.human
     used = [args.model] + ([args.paraphraser] if rephrases else [])
-    figures = {"bench": "marks", "manifest": common.manifest(*used), "options": {k: str(v) for k, v in vars(args).items()}}
+    figures = {"bench": "marks", "manifest": common.manifest(*used), "options": vars(args) | {"corpus": str(args.corpus)}}
     parts = []
     flags = ["--paraphrase-model", common.model_path(args.paraphraser)] if rephrases else []
     with common.xoe_server(args.model, "--ctx", 2048, *flags) as server:

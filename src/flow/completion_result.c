@@ -71,15 +71,13 @@ static xoe_err seal(xoe_branch *b, xoe_choice *c, xoe_error *e)
 {
     xoe_turn *t = b->turn;
     xoe_engine_info info;
-    bool tools = false;
     xoe_err rc;
     c->n = t->n_echo + b->filter.released;
     c->text = joined(t->echo, t->n_echo, xoe_buf_cstr(&b->filter.text), b->filter.released);
     if (!c->text) return xoe_error_set(e, XOE_ENOMEM, "no memory for the answer");
-    if (t->parses && (rc = read_message(b, c, &tools, e))) return rc;
-    c->has_tool_calls = tools;
-    c->finish_reason = b->truncated ? "length" : tools ? "tool_calls" : "stop"; /* a call that was cut is none to run */
-    const char *why = why_unmarked(b, tools);
+    if (t->parses && (rc = read_message(b, c, &c->has_tool_calls, e))) return rc;
+    c->finish_reason = b->truncated ? "length" : c->has_tool_calls ? "tool_calls" : "stop"; /* a call that was cut is none to run */
+    const char *why = why_unmarked(b, c->has_tool_calls);
     if (b->rewritten && (rc = take_rewrite(b, c, e))) return rc;
     if (!c->original) {
         c->original = xoe_strndup(c->text, c->n);
@@ -96,8 +94,8 @@ static xoe_err seal(xoe_branch *b, xoe_choice *c, xoe_error *e)
         .request_id = t->req->request_id, .user = t->req->user, .model = info.name, .index = b->index,
         .key = why ? NULL : &t->key, .why_unmarked = why, .gain_known = !rephrased,
         .n_marked = (size_t)b->n_marked, .gain = rephrased ? 0 : b->expected};
-    return xoe_seal_choice(&s, c, c->text + t->n_echo, c->n - t->n_echo, tools ? c->message_json : c->text,
-                           tools ? strlen(c->message_json) : c->n, e);
+    return xoe_seal_choice(&s, c, c->text + t->n_echo, c->n - t->n_echo, c->has_tool_calls ? c->message_json : c->text,
+                           c->has_tool_calls ? strlen(c->message_json) : c->n, e);
 }
 
 /* A message that the template read is shown whole once more, now final: the sink sends what is new. */

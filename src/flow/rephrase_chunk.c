@@ -1,11 +1,11 @@
 /* A chunk is given to the paraphraser with an instruction; its answer carries the mark. What would go on
  * copying the source is pressed down in sampling, but for numbers, names and quotations, which must be
  * copied. A try must pass the meaning check; one that does not is followed by another, which is told what
- * went wrong and pressed half as much. One that passes but mostly copies its source carries
- * little of the mark, so another one is made and the best kept: by the mark that its tokens carry under the
- * key (a choice that only the text written here makes, so the detector's null is untouched) and by its
- * likelihood under the unmarked model. Under a watermax key each try is itself the best of drafts, piece by
- * piece (flow/drafts.h).
+ * went wrong and pressed half as much. One that passes but mostly copies its source carries little of the
+ * mark, so another one is made and the best kept: by the mark that its tokens carry under the key (a choice
+ * that only the text written here makes, so the detector's null is untouched) and by its likelihood under
+ * the unmarked model. Under a watermax key each try is itself the best of drafts, piece by piece
+ * (flow/drafts.h).
  * Thread: the rephraser's own; a try's tokens come from the engine's thread through a small mailbox. */
 #include "flow/rephrase_chunk.h"
 
@@ -65,40 +65,45 @@ static void on_event(const xoe_event *ev, void *ud)
     pthread_mutex_unlock(&t->lock);
 }
 
-/* What to tell the next try, by the reason of the last one. */
-static const char *hint(const char *reason)
+/* What to tell the next try, by a part of the last one's reason; lists: name what must be kept too. */
+static const struct hint {
+    const char *part, *text;
+    bool lists;
+} hints[] = {
+    {"number", " Keep all its numbers exactly.", true},
+    {"unit", " Keep all its numbers and units exactly.", false},
+    {"name", " Keep all its names exactly, and add none.", true},
+    {"negation", " Keep each \"not\", \"no\" and \"never\".", false},
+    {"roles", " Keep who does what to whom.", false},
+    {"opposite", " Do not turn anything into its opposite.", false},
+    {"quotation", " Keep what stands in quotation marks word by word.", false},
+    {"code", " Keep what stands in backticks as it is.", false},
+    {"address", " Keep addresses as they are.", false},
+    {"language", " Keep its language.", false},
+    {"too long", " Keep about its length.", false},
+    {"too short", " Keep about its length, and leave nothing out.", false},
+    {"layout", " Write it as one paragraph.", false},
+    {"meaning", " Stay close to its meaning: who does what to whom, when and why.", false},
+    {"", "", false},
+};
+
+static const struct hint *hint_for(const char *reason)
 {
-    static const struct {
-        const char *part, *hint;
-    } hints[] = {
-        {"number", " Keep all its numbers exactly."}, /* and those that follow are listed, see render */
-        {"unit", " Keep all its numbers and units exactly."},
-        {"name", " Keep all its names exactly, and add none."},
-        {"negation", " Keep each \"not\", \"no\" and \"never\"."},
-        {"roles", " Keep who does what to whom."},
-        {"opposite", " Do not turn anything into its opposite."},
-        {"quotation", " Keep what stands in quotation marks word by word."},
-        {"code", " Keep what stands in backticks as it is."},
-        {"address", " Keep addresses as they are."},
-        {"language", " Keep its language."},
-        {"too long", " Keep about its length."},
-        {"too short", " Keep about its length, and leave nothing out."},
-        {"layout", " Write it as one paragraph."},
-        {"meaning", " Stay close to its meaning: who does what to whom, when and why."},
-    };
-    for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
-        if (strstr(reason, hints[i].part)) return hints[i].hint;
-    return "";
+    const struct hint *h = hints;
+    while (!strstr(reason, h->part))
+        h++;
+    return h;
 }
 
 static xoe_err render(const xoe_engine *en, const char *source, size_t n, const char *last_reason, int32_t **tokens, size_t *n_tokens, xoe_error *e)
 {
+    const struct hint *h = hint_for(last_reason);
     xoe_buf keep;
     xoe_buf_init(&keep, LIST_MAX);
-    if (strstr(last_reason, "number") || strstr(last_reason, "name")) xoe_meaning_must_keep(source, n, &keep);
+    if (h->lists) xoe_meaning_must_keep(source, n, &keep);
     bool listed = keep.len && !keep.failed; /* a list too long is none */
     json_t *m = json_pack("[{s:s, s:s}, {s:s, s:o}]", "role", "system", "content", instruction, "role", "user", "content",
-                          json_sprintf("Rephrase this text.%s%s%s%s\n\n%.*s", hint(last_reason), listed ? " These words must be in it: " : "",
+                          json_sprintf("Rephrase this text.%s%s%s%s\n\n%.*s", h->text, listed ? " These words must be in it: " : "",
                                        listed ? xoe_buf_cstr(&keep) : "", listed ? "." : "", (int)n, source));
     xoe_buf_free(&keep);
     char *text = m ? json_dumps(m, JSON_COMPACT) : NULL;
@@ -117,19 +122,18 @@ static int32_t *to_avoid(const xoe_engine *en, const char *source, size_t n_sour
     size_t first = 0, quoted_end = 0; /* bytes of the source */
     for (size_t i = 0; out && i < n; i++) {
         char s[64];
-        size_t len = xoe_engine_token_bytes(en, tokens[i], false, s, sizeof s), at = 0;
-        if (len > sizeof s) len = sizeof s;
+        size_t whole = xoe_engine_token_bytes(en, tokens[i], false, s, sizeof s), len = whole < sizeof s ? whole : sizeof s, at = 0;
         bool begins = len == 0 || !isalnum((unsigned char)s[0]); /* a word begins, or none is here */
         while (at + 1 < len && !isalnum((unsigned char)s[at]) && (unsigned char)s[at] < 0x80)
             at++;
         bool strong = len > at && (isdigit((unsigned char)s[at]) || isupper((unsigned char)s[at]));
         gap = strong || (gap && !begins);
-        for (size_t k = first < quoted_end ? quoted_end : first; k < first + len && k < n_source; k++) {
+        for (size_t k = first < quoted_end ? quoted_end : first; k < first + whole && k < n_source; k++) {
             size_t q = xoe_quoted_at(source + k, n_source - k).n;
             if (q) quoted_end = k + q, k = quoted_end - 1;
         }
         out[i] = gap || first < quoted_end ? XOE_AVOID_GAP : tokens[i];
-        first += len;
+        first += whole;
     }
     return out;
 }
@@ -157,6 +161,17 @@ static void wait_done(const xoe_rephrase_opts *o, struct try *t, xoe_writing *wr
     pthread_mutex_unlock(&t->lock);
 }
 
+/* The best so far, and the source with its tokens. */
+struct work {
+    const char *source;
+    size_t n;
+    int32_t *tokens, *avoid; /* [n_tokens]; avoid: as to_avoid makes it */
+    size_t n_tokens;
+    int n_refused; /* tries */
+    xoe_buf best;
+    double best_worth;
+};
+
 /* After a refusal the next try has half the pressure: nearer to the source fewer slips are made. A cooler one would make fewer
  * too, and carry hardly a mark. */
 static void sampling(const xoe_rephrase_opts *o, int n_refused, uint64_t seed, xoe_sampling *s)
@@ -170,19 +185,17 @@ static void sampling(const xoe_rephrase_opts *o, int n_refused, uint64_t seed, x
     s->avoid_strength = ldexpf(pressure, -n_refused);
 }
 
-/* avoid: [n_source], as to_avoid makes it. */
-static xoe_err generate(const xoe_rephrase_opts *o, const int32_t *prompt, size_t n_prompt, const int32_t *avoid, size_t n_source, int n_refused,
-                        uint64_t seed, struct try *t, xoe_error *e)
+static xoe_err generate(const xoe_rephrase_opts *o, const struct work *w, const int32_t *prompt, size_t n_prompt, uint64_t seed, struct try *t, xoe_error *e)
 {
     xoe_writing *writing;
     xoe_gen_request r = {.size = sizeof r, .prompt = prompt, .n_prompt = n_prompt, .sampling = XOE_SAMPLING_INIT, .n_probs = 0,
                          .mark = &o->key.params, .mark_key = o->key.bytes, .mark_shift = o->shift, .priority = o->priority,
                          .deadline_mono_ms = o->deadline_mono_ms, .on_event = on_event, .ud = t};
-    sampling(o, n_refused, seed, &r.sampling);
+    sampling(o, w->n_refused, seed, &r.sampling);
     r.reuse_prefix = true; /* the instruction is the same for every chunk */
-    r.sampling.avoid = avoid;
-    r.sampling.n_avoid = n_source;
-    r.max_tokens = (int)(n_source * 2 + 40);
+    r.sampling.avoid = w->avoid;
+    r.sampling.n_avoid = w->n_tokens;
+    r.max_tokens = (int)(w->n_tokens * 2 + 40);
     xoe_err rc;
     while ((rc = xoe_writing_start(&writing, o->paraphraser, &r, &o->drafts, e)) == XOE_EBUSY)
         if ((rc = xoe_queue_pause(o->deadline_mono_ms, o->canceled, o->ud, e))) break;
@@ -266,17 +279,6 @@ static double worth(double log10_p, double quality)
     return fmin(-log10_p, MARK_ENOUGH) / MARK_ENOUGH + quality;
 }
 
-/* The best so far, and the source with its tokens. */
-struct work {
-    const char *source;
-    size_t n;
-    int32_t *tokens, *avoid;
-    size_t n_tokens;
-    int n_refused; /* tries */
-    xoe_buf best;
-    double best_worth;
-};
-
 /* One try, into w->best when it is good and better. *enough: no other is needed. */
 static xoe_err try_once(const xoe_rephrase_opts *o, struct work *w, uint64_t seed, xoe_chunk_report *report, xoe_chunk_usage *usage, bool *enough, xoe_error *e)
 {
@@ -286,7 +288,7 @@ static xoe_err try_once(const xoe_rephrase_opts *o, struct work *w, uint64_t see
     xoe_meaning v;
     xoe_buf_init(&t.text, 1 << 20);
     xoe_err rc = render(o->paraphraser, w->source, w->n, report->reason, &prompt, &n_prompt, e);
-    if (rc == XOE_OK) rc = generate(o, prompt, n_prompt, w->avoid, w->n_tokens, w->n_refused, seed, &t, e);
+    if (rc == XOE_OK) rc = generate(o, w, prompt, n_prompt, seed, &t, e);
     report->tries++;
     usage->n_prompt_tokens += t.n_prompt;
     usage->n_predicted_tokens += t.n_predicted;

@@ -183,7 +183,6 @@ def test_tool_calls_one_unless_parallel(small_client):
     assert cut.finish_reason == "length"  # not a call to run: its arguments are cut
 
 
-
 def test_tool_choice_auto(small_client):
     """Free to choose: text, or a call that names a tool and has arguments of its schema."""
     for question in ("What is the weather in Paris?", "Say hello."):
