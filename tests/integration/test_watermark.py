@@ -177,7 +177,7 @@ def test_calibrate(fresh, tmp_path):
     assert detect(s, HUMAN, scheme={"name": "vllm-gumbel", "key": 1})["calibration"] is None
     by_hand = xoe("detect", "--models-dir", MODELS, "--model", TINY, data=s.data, stdin=HUMAN)
     assert "own text" in by_hand.stdout and "no longer holds" not in by_hand.stdout
-    (tmp_path / "marked.md").write_text(story(s, max_tokens=300)["choices"][0]["message"]["content"])
+    (tmp_path / "marked.md").write_text(story(s, max_tokens=600, logit_bias={"2": -100})["choices"][0]["message"]["content"])
     done = xoe(*ask, "--words", "100", data=s.data)
     assert done.returncode == 1 and "more alarms than chance explains" in done.stderr and "nominal" in done.stdout
     assert xoe("key", "rotate", data=s.data).returncode == 0
