@@ -7,7 +7,8 @@ at p < 1e-3 is counted, each answer by itself: without the model, and with it (w
 
 Rephrase (--rephrase N, --human N): N answers written without a mark, and N human passages of 200 to 400 words
 (bench/human.py), are rewritten by the paraphraser; counted are the chunks that passed the meaning check, and the share of
-texts found, for the whole rewrite and for the chunks that passed alone. "full" texts have 200 tokens and more.
+texts found, for the whole rewrite and for the chunks that passed alone. "full" texts have 200 tokens and more. The JSON has
+each rewrite that passed beside its source, to be read: the check alone cannot say how often it is wrong.
 """
 
 import argparse
@@ -145,7 +146,7 @@ def by_rephrase(server, args):
         start = time.monotonic()
         a = server.post("/v1/watermark", {"text": text, "seed": args.seed + i, "temperature": args.rephrase_temperature})
         took = time.monotonic() - start
-        raw = a["watermarked"].encode()
+        raw, source = a["watermarked"].encode(), text.encode()
         parts = [raw[slice(*c["result_bytes"])].decode() for c in a["chunks"] if c["outcome"] == "rewritten"]
         passed = detect(server, "".join(parts)) if parts else None
         whole = detect(server, a["watermarked"])
@@ -160,6 +161,11 @@ def by_rephrase(server, args):
             "chunks": len(outcomes),
             "rewritten": outcomes.count("rewritten"),
             "protected": outcomes.count("protected"),
+            "rewrites": [
+                [raw_of[slice(*c[at])].decode() for raw_of, at in ((source, "source_bytes"), (raw, "result_bytes"))]
+                for c in a["chunks"]
+                if c["outcome"] == "rewritten"
+            ],
             "reasons": [c["reason"] for c in a["chunks"] if c["outcome"] == "kept"],
             "tries": sum(c["tries"] for c in a["chunks"]),
             "n_tokens": whole["n_tokens"],

@@ -2,8 +2,8 @@
  * each that passes, by kind, on the half that the weights were fitted to (even ids) and on the half held
  * out (odd ids); each wrong decision with its reason; milliseconds a pair.
  * Usage: bench_meaning [-e EMBEDDER.gguf] [-m MODEL.gguf] [-p PAIRS.jsonl] [-f FEATURES.jsonl] [-l LAYER] [-r FIRST:END] [-q]
- * -f: append the evidence of each pair, for tools/fit_meaning.py and fit_probe.py; -l LAYER: with the model's state after that
- * block, for fit_probe.py; -q: no list of wrong decisions; -r FIRST:END: only these lines. */
+ * -f: append the evidence of each pair, for tools/fit_meaning.py and fit_probe.py; -l LAYER: with the likelihoods and the model's state
+ * after that block, for fit_probe.py (what passes is then by words alone); -q: no list of wrong decisions; -r FIRST:END: only these lines. */
 #include <jansson.h>
 #include <limits.h>
 #include <math.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "flow/meaning.h"
+#include "flow/meaning_model.h"
 #include "flow/meaning_probe.h"
 
 enum { KINDS = 12 };
@@ -68,6 +69,18 @@ static void print_features(FILE *f, int id, bool good, const char *kind, const x
     fflush(f);
 }
 
+/* All that a probe is fitted to, into the features and state; what the words refuse is not. */
+static void measure(const xoe_meaning_opts *o, int layer, const char *source, const char *rewrite, xoe_meaning *m, float *state)
+{
+    xoe_error e = XOE_ERROR_INIT;
+    double *f = m->features, ignored;
+    size_t n_s = strlen(source), n_r = strlen(rewrite);
+    if (xoe_meaning_state(o->model, layer, source, n_s, rewrite, n_r, o->priority, 0, state, &e) ||
+        xoe_meaning_likelihood(o->model, source, n_s, rewrite, n_r, o->priority, 0, &f[XOE_MEANING_THERE], &ignored, &e) ||
+        xoe_meaning_likelihood(o->model, rewrite, n_r, source, n_s, o->priority, 0, &f[XOE_MEANING_BACK], &f[XOE_MEANING_SURPRISES], &e))
+        die("measurement", e.msg);
+}
+
 static void one_pair(const xoe_meaning_opts *o, const char *line, FILE *features, int layer, bool quiet)
 {
     json_error_t je;
@@ -78,7 +91,9 @@ static void one_pair(const xoe_meaning_opts *o, const char *line, FILE *features
     json_t *j = json_loads(line, 0, &je);
     if (!j || json_unpack(j, "{s:i, s:b, s:s, s:s, s:s}", "id", &id, "good", &good, "kind", &kind, "source", &source, "rewrite", &rewrite))
         die("a line of the pairs", line);
-    if (xoe_meaning_check(o, source, strlen(source), rewrite, strlen(rewrite), &m, &e) != XOE_OK) die("check", e.msg);
+    xoe_meaning_opts by_words = *o;
+    if (layer >= 0) by_words.model = NULL; /* its state is wanted, not what the present probe makes of it */
+    if (xoe_meaning_check(&by_words, source, strlen(source), rewrite, strlen(rewrite), &m, &e) != XOE_OK) die("check", e.msg);
     bool passed = !*m.reason;
     struct tally *t = tally_of(kind);
     t->n[id & 1]++;
@@ -90,8 +105,8 @@ static void one_pair(const xoe_meaning_opts *o, const char *line, FILE *features
     if (features) {
         xoe_engine_info info = {0};
         if (o->model) xoe_engine_get_info(o->model, &info);
-        float *state = layer >= 0 && o->model ? calloc((size_t)info.n_embd, sizeof *state) : NULL;
-        if (state && xoe_meaning_state(o->model, layer, source, strlen(source), rewrite, strlen(rewrite), o->priority, 0, state, &e) != XOE_OK) die("state", e.msg);
+        float *state = layer >= 0 && o->model && !isnan(m.score) ? calloc((size_t)info.n_embd, sizeof *state) : NULL;
+        if (state) measure(o, layer, source, rewrite, &m, state);
         print_features(features, id, good, kind, &m, state, info.n_embd);
         free(state);
     }

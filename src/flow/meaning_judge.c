@@ -12,7 +12,7 @@
 #include "flow/meaning_model.h"
 #include "flow/meaning_probe.h"
 
-const char *const xoe_meaning_feature_names[XOE_MEANING_N_FEATURES] = {"swapped", "turned", "intruded", "negations", "negated", "degrees", "added", "lost", "cosine", "ask_meaning", "ask_facts", "probe"};
+const char *const xoe_meaning_feature_names[XOE_MEANING_N_FEATURES] = {"swapped", "turned", "intruded", "negations", "negated", "degrees", "added", "lost", "cosine", "ask_meaning", "ask_facts", "probe", "there", "back", "surprises"};
 
 #define COSINE_MIN 0.60 /* below it no good pair lies; above it the cosine tells next to nothing of damage */
 #define PARAMS_MIN 1000000000u
@@ -61,7 +61,7 @@ static double score(const xoe_meaning_weights *w, const double *f)
 {
     double sum = w->bias;
     for (int i = 0; i < XOE_MEANING_N_FEATURES; i++)
-        if (w->w[i] != 0) sum += w->w[i] * f[i];
+        if (w->w[i] != 0 && !isnan(f[i])) sum += w->w[i] * f[i]; /* not measured yet: see by_probe */
     return sum;
 }
 
@@ -95,6 +95,18 @@ static void words_into(const xoe_meaning_words_report *r, double *f)
     f[XOE_MEANING_LOST] = r->lost;
 }
 
+/* The probe's state, and likelihoods. What is measured last can only speak against a rewrite (a mean of logarithms, a count, both with
+ * weights that count against it), so it is left out where the rest is not enough. */
+static xoe_err by_probe(const xoe_meaning_opts *o, const xoe_meaning_probe *p, const char *source, size_t n, const char *rewrite, size_t m, double *f, xoe_error *e)
+{
+    double ignored;
+    xoe_err rc = xoe_meaning_likelihood(o->model, source, n, rewrite, m, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_THERE], &ignored, e);
+    if (rc == XOE_OK) rc = xoe_meaning_probe_ask(o->model, p, source, n, rewrite, m, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_PROBE], e);
+    if (rc == XOE_OK && score(&p->weights, f) >= 0)
+        rc = xoe_meaning_likelihood(o->model, rewrite, m, source, n, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_BACK], &f[XOE_MEANING_SURPRISES], e);
+    return rc;
+}
+
 xoe_err xoe_meaning_check(const xoe_meaning_opts *o, const char *source, size_t n, const char *rewrite, size_t m, xoe_meaning *out, xoe_error *e)
 {
     static const char *const methods[3][2] = {{"words", "words+cosine"}, {"words+model", "words+cosine+model"}, {"words+probe", "words+cosine+probe"}};
@@ -119,8 +131,7 @@ xoe_err xoe_meaning_check(const xoe_meaning_opts *o, const char *source, size_t 
     }
     for (int q = 0; q < XOE_N_QUESTIONS && rc == XOE_OK && by_model; q++)
         rc = xoe_meaning_ask(o->model, (xoe_question)q, source, n, rewrite, m, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_ASK_MEANING + q], e);
-    if (rc == XOE_OK && probe)
-        rc = xoe_meaning_probe_ask(o->model, probe, source, n, rewrite, m, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_PROBE], e);
+    if (rc == XOE_OK && probe) rc = by_probe(o, probe, source, n, rewrite, m, f, e);
     if (rc == XOE_ELIMIT) { /* longer than the model's context: do without it */
         by_model = false;
         probe = NULL;

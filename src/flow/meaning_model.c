@@ -14,7 +14,9 @@
 #include "base/mem.h"
 #include "flow/chat_tokens.h"
 #include "flow/queue_pause.h"
+#include "flow/rephrase_prompt.h"
 
+#define SURPRISE (-5.0) /* nats */
 enum { TOP = 64 };
 
 static const char system_text[] = "You compare two texts and find every difference in meaning.";
@@ -154,35 +156,71 @@ out:
 
 /* ---- likelihood ---- */
 
-xoe_err xoe_text_nll(xoe_engine *model, const char *text, size_t n, xoe_priority priority, double *nll, xoe_error *e)
+/* Log-probabilities of the text's tokens after start: *lp, [*n_lp], freed by the caller; both empty for a text without tokens. */
+static xoe_err score_after(xoe_engine *model, const int32_t *start, size_t n_start, const char *text, size_t n, xoe_priority priority,
+                           int64_t deadline_mono_ms, bool patient, float **lp, size_t *n_lp, xoe_error *e)
 {
-    int32_t *start = NULL, *t = NULL, *all = NULL;
-    float *lp = NULL;
-    size_t n_start = 0, n_t = 0;
-    double sum = 0;
+    int32_t *t = NULL, *all = NULL;
+    size_t n_t = 0;
     xoe_engine_info info;
-    *nll = NAN;
+    *lp = NULL;
+    *n_lp = 0;
     xoe_engine_get_info(model, &info);
-    xoe_err rc = xoe_engine_tokenize(model, "\n", 1, true, false, &start, &n_start, e);
-    if (rc == XOE_OK) rc = xoe_engine_tokenize(model, text, n, false, false, &t, &n_t, e);
-    if (rc != XOE_OK || n_t < 2 || n_start == 0) goto out;
+    xoe_err rc = xoe_engine_tokenize(model, text, n, false, false, &t, &n_t, e);
+    if (rc != XOE_OK || n_t == 0) goto out;
+    if (n_start + 2 > (size_t)info.n_ctx_slot) {
+        rc = xoe_error_set(e, XOE_ELIMIT, "a text to score is longer than the context");
+        goto out;
+    }
     if (n_t + n_start > (size_t)info.n_ctx_slot) n_t = (size_t)info.n_ctx_slot - n_start;
     all = xoe_malloc((n_start + n_t) * sizeof *all);
-    lp = xoe_malloc(n_t * sizeof *lp);
-    if (!all || !lp) {
+    *lp = xoe_malloc(n_t * sizeof **lp);
+    if (!all || !*lp) {
         rc = xoe_error_set(e, XOE_ENOMEM, "no memory to score a text");
         goto out;
     }
     memcpy(all, start, n_start * sizeof *all);
-    memcpy(all + n_start, t, n_t * sizeof *all);
-    rc = xoe_engine_score(model, all, n_start + n_t, n_start, priority, lp, NULL, e);
-    for (size_t i = 0; rc == XOE_OK && i < n_t; i++)
-        sum -= (double)lp[i];
-    if (rc == XOE_OK) *nll = sum / (double)n_t;
+    memcpy(all + n_start, t, n_t * sizeof *t);
+    while ((rc = xoe_engine_score(model, all, n_start + n_t, n_start, priority, *lp, NULL, e)) == XOE_EBUSY && patient)
+        if ((rc = xoe_queue_pause(deadline_mono_ms, NULL, NULL, e))) break;
+    if (rc == XOE_OK) *n_lp = n_t;
 out:
-    xoe_tokens_free(start);
     xoe_tokens_free(t);
     xoe_free(all);
+    return rc;
+}
+
+xoe_err xoe_text_nll(xoe_engine *model, const char *text, size_t n, xoe_priority priority, double *nll, xoe_error *e)
+{
+    int32_t *start = NULL;
+    float *lp = NULL;
+    size_t n_start = 0, n_lp = 0;
+    double sum = 0;
+    *nll = NAN;
+    xoe_err rc = xoe_engine_tokenize(model, "\n", 1, true, false, &start, &n_start, e);
+    if (rc == XOE_OK && n_start) rc = score_after(model, start, n_start, text, n, priority, 0, false, &lp, &n_lp, e);
+    for (size_t i = 0; i < n_lp; i++)
+        sum -= (double)lp[i];
+    if (n_lp > 1) *nll = sum / (double)n_lp;
+    xoe_tokens_free(start);
+    xoe_free(lp);
+    return rc;
+}
+
+xoe_err xoe_meaning_likelihood(xoe_engine *model, const char *given, size_t n, const char *text, size_t m, xoe_priority priority, int64_t deadline_mono_ms,
+                               double *mean, double *surprises, xoe_error *e)
+{
+    int32_t *prompt = NULL;
+    float *lp = NULL;
+    size_t n_prompt = 0, n_lp = 0;
+    *mean = *surprises = 0;
+    xoe_err rc = xoe_rephrase_prompt(model, "", 0, given, n, "", &prompt, &n_prompt, e);
+    if (rc == XOE_OK) rc = score_after(model, prompt, n_prompt, text, m, priority, deadline_mono_ms, true, &lp, &n_lp, e);
+    for (size_t i = 0; i < n_lp; i++) {
+        *mean += (double)lp[i] / (double)n_lp;
+        *surprises += (double)lp[i] < SURPRISE;
+    }
+    xoe_tokens_free(prompt);
     xoe_free(lp);
     return rc;
 }

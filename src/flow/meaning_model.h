@@ -26,4 +26,11 @@ xoe_err xoe_meaning_ask(xoe_engine *model, xoe_question q, const char *source, s
  * NaN for a text of less than two tokens; long texts by their beginning. Errors: the engine's. */
 xoe_err xoe_text_nll(xoe_engine *model, const char *text, size_t n, xoe_priority priority, double *nll, xoe_error *e);
 
+/* How likely `text` is as the paraphrase of `given`, as the prompt of flow/rephrase_prompt.h asks for one: *mean: ln of a token's
+ * probability, on average; *surprises: how many of its tokens have less than e^-5. From a rewrite to its source this finds what
+ * was lost or changed: the rewrite does not lead one to expect it.
+ * Errors: XOE_EDEADLINE, XOE_ELIMIT (longer than the context), XOE_EUNSUPPORTED (no chat template), the engine's. */
+xoe_err xoe_meaning_likelihood(xoe_engine *model, const char *given, size_t n, const char *text, size_t m, xoe_priority priority,
+                               int64_t deadline_mono_ms, double *mean, double *surprises, xoe_error *e);
+
 #endif

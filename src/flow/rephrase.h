@@ -15,7 +15,7 @@ typedef struct xoe_rephrase_opts {
     uint32_t shift;
     uint64_t seed;
     float temperature;      /* 0: 1.0 */
-    float top_p;            /* 0: 0.95 */
+    float top_p;            /* 0: 0.8: the tail is where a small model slips */
     int max_tries;          /* a chunk; 0: 4 */
     int chunk_tokens;       /* aim; 0: 30, about a sentence: what a small model rewrites without a slip */
     float avoid_strength;   /* pressure against copying the source, in logits; 0: 1.0; negative: none */

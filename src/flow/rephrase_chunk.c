@@ -1,117 +1,29 @@
-/* A chunk is given to the paraphraser with an instruction; its answer carries the mark. What would go on
- * copying the source is pressed down in sampling, but for numbers, names and quotations, which must be
- * copied. A try must pass the meaning check; one that does not is followed by another, which is told what
- * went wrong and pressed half as much. One that passes but mostly copies its source carries little of the
- * mark, so another one is made and the best kept: by the mark that its tokens carry under the key (a choice
- * that only the text written here makes, so the detector's null is untouched) and by its likelihood under
- * the unmarked model. Under a watermax key each try is itself the best of drafts, piece by piece
- * (flow/drafts.h).
- * Thread: the rephraser's own; a try's tokens come from the engine's thread through a small mailbox. */
+/* A chunk is given to the paraphraser, several times at once, since a small model seldom says the same: a batch of tries costs
+ * hardly more time than one. What would go on copying the source is pressed down in sampling, in each try half as much as in the
+ * one before, but for numbers, names and quotations, which must be copied. The tries of a round are judged from the best to the
+ * worst, by the mark that their tokens carry under the key (a choice that only the text written here makes, so the detector's null
+ * is untouched) and by their likelihood under the unmarked model; the first whose meaning is the source's stays. If there is none,
+ * or it mostly copies and so carries little of the mark, another round follows, which is told what went wrong. Under a
+ * watermax key each try is itself the best of drafts, piece by piece (flow/drafts.h), and is made alone.
+ * Thread: the rephraser's own. */
 #include "flow/rephrase_chunk.h"
 
 #include <ctype.h>
-#include <jansson.h>
 #include <math.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "flow/chat_tokens.h"
 #include "flow/meaning.h"
 #include "flow/meaning_model.h"
-#include "flow/queue_pause.h"
 #include "flow/quoted.h"
+#include "flow/rephrase_prompt.h"
+#include "flow/rephrase_try.h"
 
 #define COPIED_MAX 0.6
 #define AVOID_STRENGTH 1.0f
-enum { LIST_MAX = 300, AVOID_WIDTH = 4, MARK_ENOUGH = 4 /* −log10 p */, MAX_TRIES = 4 };
-
-static const char instruction[] =
-    "You rephrase text. Say the same in other words and with another sentence structure. Keep every fact, number, unit, name, negation and "
-    "quotation, and keep the language. Answer with the rephrased text only.";
-
-struct try {
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t changed;
-    xoe_buf text;
-    size_t n_tokens;
-    double log_likelihood; /* of the tokens, under the model without mark, temperature and truncation */
-    bool done;
-    xoe_finish finish;
-    int n_prompt, n_predicted;
-    xoe_error error;
-};
-
-static void on_event(const xoe_event *ev, void *ud)
-{
-    struct try *t = ud;
-    pthread_mutex_lock(&t->lock);
-    if (ev->kind == XOE_EVENT_TOKEN) {
-        xoe_buf_add(&t->text, ev->bytes, ev->n_bytes);
-        t->n_tokens++;
-        t->log_likelihood += (double)ev->logprob;
-    } else if (ev->kind == XOE_EVENT_DONE) {
-        t->done = true;
-        t->finish = ev->finish;
-        t->n_prompt = ev->n_prompt;
-        t->n_predicted = ev->n_predicted;
-        if (ev->error) t->error = *ev->error;
-        pthread_cond_broadcast(&t->changed);
-    }
-    pthread_mutex_unlock(&t->lock);
-}
-
-/* What to tell the next try, by a part of the last one's reason; lists: name what must be kept too. */
-static const struct hint {
-    const char *part, *text;
-    bool lists;
-} hints[] = {
-    {"number", " Keep all its numbers exactly.", true},
-    {"unit", " Keep all its numbers and units exactly.", false},
-    {"name", " Keep all its names exactly, and add none.", true},
-    {"negation", " Keep each \"not\", \"no\" and \"never\".", false},
-    {"roles", " Keep who does what to whom.", false},
-    {"opposite", " Do not turn anything into its opposite.", false},
-    {"quotation", " Keep what stands in quotation marks word by word.", false},
-    {"code", " Keep what stands in backticks as it is.", false},
-    {"address", " Keep addresses as they are.", false},
-    {"language", " Keep its language.", false},
-    {"too long", " Keep about its length.", false},
-    {"too short", " Keep about its length, and leave nothing out.", false},
-    {"layout", " Write it as one paragraph.", false},
-    {"meaning", " Stay close to its meaning: who does what to whom, when and why.", false},
-    {"", "", false},
-};
-
-static const struct hint *hint_for(const char *reason)
-{
-    const struct hint *h = hints;
-    while (!strstr(reason, h->part))
-        h++;
-    return h;
-}
-
-static xoe_err render(const xoe_engine *en, const char *source, size_t n, const char *last_reason, int32_t **tokens, size_t *n_tokens, xoe_error *e)
-{
-    const struct hint *h = hint_for(last_reason);
-    xoe_buf keep;
-    xoe_buf_init(&keep, LIST_MAX);
-    if (h->lists) xoe_meaning_must_keep(source, n, &keep);
-    bool listed = keep.len && !keep.failed; /* a list too long is none */
-    json_t *m = json_pack("[{s:s, s:s}, {s:s, s:o}]", "role", "system", "content", instruction, "role", "user", "content",
-                          json_sprintf("Rephrase this text.%s%s%s%s\n\n%.*s", h->text, listed ? " These words must be in it: " : "",
-                                       listed ? xoe_buf_cstr(&keep) : "", listed ? "." : "", (int)n, source));
-    xoe_buf_free(&keep);
-    char *text = m ? json_dumps(m, JSON_COMPACT) : NULL;
-    xoe_err rc = text ? xoe_chat_tokens(en, text, tokens, n_tokens, e) : xoe_error_set(e, XOE_ENOMEM, "no memory for a prompt");
-    free(text);
-    json_decref(m);
-    return rc;
-}
+enum { MARK_ENOUGH = 4 /* −log10 p */, AT_ONCE = 4, MAX_TRIES = 8, BEFORE_MAX = 240 /* bytes */ };
 
 /* The source's tokens, with gaps where copying is right: numbers, words with a capital, quotations, code.
  * Returns NULL without memory. */
@@ -138,100 +50,35 @@ static int32_t *to_avoid(const xoe_engine *en, const char *source, size_t n_sour
     return out;
 }
 
-/* Wait for the answer; passes a cancellation on. */
-static void wait_done(const xoe_rephrase_opts *o, struct try *t, xoe_writing *writing)
-{
-    bool told = false;
-    pthread_mutex_lock(&t->lock);
-    while (!t->done) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 50 * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000;
-        }
-        pthread_cond_timedwait(&t->changed, &t->lock, &until);
-        if (told || t->done || !o->canceled || !o->canceled(o->ud)) continue;
-        told = true;
-        pthread_mutex_unlock(&t->lock);
-        xoe_writing_cancel(writing);
-        pthread_mutex_lock(&t->lock);
-    }
-    pthread_mutex_unlock(&t->lock);
-}
-
-/* The best so far, and the source with its tokens. */
+/* The chunk, what stands before it in the result, its tokens, and the best so far. */
 struct work {
-    const char *source;
-    size_t n;
+    const char *source, *before;
+    size_t n, n_before;
     int32_t *tokens, *avoid; /* [n_tokens]; avoid: as to_avoid makes it */
     size_t n_tokens;
-    int n_refused; /* tries */
+    uint64_t seed;
     xoe_buf best;
     double best_worth;
 };
 
-/* After a refusal the next try has half the pressure: nearer to the source fewer slips are made. A cooler one would make fewer
- * too, and carry hardly a mark. */
-static void sampling(const xoe_rephrase_opts *o, int n_refused, uint64_t seed, xoe_sampling *s)
-{
-    float pressure = o->avoid_strength < 0 ? 0 : o->avoid_strength > 0 ? o->avoid_strength : AVOID_STRENGTH;
-    s->temperature = o->temperature > 0 ? o->temperature : 1.0f;
-    s->top_p = o->top_p > 0 ? o->top_p : 0.95f;
-    s->has_seed = true;
-    s->seed = seed;
-    s->avoid_width = AVOID_WIDTH;
-    s->avoid_strength = ldexpf(pressure, -n_refused);
-}
+/* A try that has come to its end, and what it is worth if its meaning is right. */
+struct candidate {
+    xoe_try t;
+    double log10_p, quality, copied, worth;
+};
 
-static xoe_err generate(const xoe_rephrase_opts *o, const struct work *w, const int32_t *prompt, size_t n_prompt, uint64_t seed, struct try *t, xoe_error *e)
+/* The end of the paragraph so far, from a word's beginning. */
+static void note_before(struct work *w, const xoe_buf *out)
 {
-    xoe_writing *writing;
-    xoe_gen_request r = {.size = sizeof r, .prompt = prompt, .n_prompt = n_prompt, .sampling = XOE_SAMPLING_INIT, .n_probs = 0,
-                         .mark = &o->key.params, .mark_key = o->key.bytes, .mark_shift = o->shift, .priority = o->priority,
-                         .deadline_mono_ms = o->deadline_mono_ms, .on_event = on_event, .ud = t};
-    sampling(o, w->n_refused, seed, &r.sampling);
-    r.reuse_prefix = true; /* the instruction is the same for every chunk */
-    r.sampling.avoid = w->avoid;
-    r.sampling.n_avoid = w->n_tokens;
-    r.max_tokens = (int)(w->n_tokens * 2 + 40);
-    xoe_err rc;
-    while ((rc = xoe_writing_start(&writing, o->paraphraser, &r, &o->drafts, e)) == XOE_EBUSY)
-        if ((rc = xoe_queue_pause(o->deadline_mono_ms, o->canceled, o->ud, e))) break;
-    if (rc != XOE_OK) return rc;
-    wait_done(o, t, writing);
-    xoe_writing_close(writing);
-    if (t->finish == XOE_FINISH_CANCELED) return xoe_error_set(e, XOE_ECANCELED, "canceled");
-    if (t->finish == XOE_FINISH_DEADLINE) return xoe_error_set(e, XOE_EDEADLINE, "the time for rephrasing is over");
-    if (t->finish == XOE_FINISH_ERROR) {
-        if (e) *e = t->error;
-        return t->error.code;
-    }
-    return XOE_OK;
-}
-
-/* Take off white space, an announcement ("Here is the rephrased text:") and quotes around the whole. */
-static void strip(const char **s, size_t *n, const char *source)
-{
-    static const char *const openings[] = {"here is", "here's", "sure", "certainly", "rephrased text:", "rephrased:", "rewritten text:"};
-    while (*n && isspace((unsigned char)**s))
-        ++*s, --*n;
-    const char *line = memchr(*s, '\n', *n);
-    for (size_t i = 0; line && i < sizeof openings / sizeof openings[0]; i++)
-        if (*n > strlen(openings[i]) && !strncasecmp(*s, openings[i], strlen(openings[i])) && line > *s && line[-1] == ':') {
-            *n -= (size_t)(line + 1 - *s);
-            *s = line + 1;
-            break;
-        }
-    while (*n && isspace((unsigned char)**s))
-        ++*s, --*n;
-    while (*n && isspace((unsigned char)(*s)[*n - 1]))
-        --*n;
-    if (*n > 2 && **s == '"' && (*s)[*n - 1] == '"' && source[0] != '"') {
-        ++*s;
-        *n -= 2;
-    }
+    size_t from = out->len > BEFORE_MAX ? out->len - BEFORE_MAX : 0, end = out->len;
+    for (bool cut = from > 0; cut && from < end; from++)
+        cut = !isspace((unsigned char)out->data[from]);
+    while (end > from && out->data[end - 1] == ' ')
+        end--;
+    for (size_t i = from; i < end; i++)
+        if (out->data[i] == '\n') from = i + 1;
+    w->before = end > from ? out->data + from : "";
+    w->n_before = end - from;
 }
 
 static double strength(const xoe_rephrase_opts *o, const char *s, size_t n)
@@ -251,8 +98,10 @@ static double strength(const xoe_rephrase_opts *o, const char *s, size_t n)
 }
 
 /* v->reason is "" when the rewrite is good. */
-static xoe_err judge(const xoe_rephrase_opts *o, const char *source, size_t n, const struct try *t, const char *s, size_t m, xoe_meaning *v, xoe_error *e)
+static xoe_err judge(const xoe_rephrase_opts *o, const char *source, size_t n, const xoe_try *t, xoe_meaning *v, xoe_error *e)
 {
+    const char *s = t->rewrite;
+    size_t m = t->n_rewrite;
     *v = (xoe_meaning){.reason = "", .method = "", .similarity = NAN, .score = NAN};
     if (t->finish == XOE_FINISH_LENGTH)
         v->reason = "the paraphraser did not end";
@@ -274,48 +123,98 @@ static void note_verdict(xoe_chunk_report *r, const xoe_meaning *v)
 }
 
 /* What is kept among good tries: a nat a token more likely is worth as much as the mark at its full. */
-static double worth(double log10_p, double quality)
+static void weigh(const xoe_rephrase_opts *o, const struct work *w, struct candidate *c)
 {
-    return fmin(-log10_p, MARK_ENOUGH) / MARK_ENOUGH + quality;
+    const xoe_try *t = &c->t;
+    c->log10_p = strength(o, t->rewrite, t->n_rewrite);
+    c->quality = t->n_tokens ? t->log_likelihood / (double)t->n_tokens : 0;
+    c->copied = xoe_copied_share(w->source, w->n, t->rewrite, t->n_rewrite);
+    c->worth = fmin(-c->log10_p, MARK_ENOUGH) / MARK_ENOUGH + c->quality;
 }
 
-/* One try, into w->best when it is good and better. *enough: no other is needed. */
-static xoe_err try_once(const xoe_rephrase_opts *o, struct work *w, uint64_t seed, xoe_chunk_report *report, xoe_chunk_usage *usage, bool *enough, xoe_error *e)
+/* Start up to `most` tries at once and wait for all; *n: how many there are, to be cleared also after an error. */
+static xoe_err make(const xoe_rephrase_opts *o, const struct work *w, int most, const xoe_chunk_report *report, xoe_chunk_usage *usage,
+                    struct candidate *c, int *n, xoe_error *e)
 {
-    struct try t = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    float pressure = o->avoid_strength < 0 ? 0 : o->avoid_strength > 0 ? o->avoid_strength : AVOID_STRENGTH;
+    struct xoe_try_from from = {.avoid = w->avoid, .n_avoid = w->n_tokens, .max_tokens = (int)(w->n_tokens * 2 + 40)};
     int32_t *prompt = NULL;
-    size_t n_prompt = 0;
-    xoe_meaning v;
-    xoe_buf_init(&t.text, 1 << 20);
-    xoe_err rc = render(o->paraphraser, w->source, w->n, report->reason, &prompt, &n_prompt, e);
-    if (rc == XOE_OK) rc = generate(o, w, prompt, n_prompt, seed, &t, e);
-    report->tries++;
-    usage->n_prompt_tokens += t.n_prompt;
-    usage->n_predicted_tokens += t.n_predicted;
-    const char *s = xoe_buf_cstr(&t.text);
-    size_t m = t.text.len;
-    strip(&s, &m, w->source);
-    if (rc == XOE_OK) rc = judge(o, w->source, w->n, &t, s, m, &v, e);
-    if (rc != XOE_OK) goto out;
-    report->check_ms += v.ms;
-    if (*v.reason) {
-        w->n_refused++;
-        if (w->best.len == 0) note_verdict(report, &v);
-        goto out;
+    xoe_error own = XOE_ERROR_INIT;
+    xoe_err rc = xoe_rephrase_prompt(o->paraphraser, w->before, w->n_before, w->source, w->n, report->reason, &prompt, &from.n_prompt, &own);
+    from.prompt = prompt;
+    for (*n = 0; *n < most && rc == XOE_OK; ++*n) {
+        from.seed = w->seed + (uint64_t)(report->tries + *n);
+        from.avoid_strength = ldexpf(pressure, -((report->tries + *n) % AT_ONCE));
+        from.patient = *n == 0;
+        rc = xoe_try_start(&c[*n].t, o, &from, &own);
     }
-    double log10_p = strength(o, s, m), quality = t.n_tokens ? t.log_likelihood / (double)t.n_tokens : 0, copied = xoe_copied_share(w->source, w->n, s, m);
-    *enough = copied <= COPIED_MAX;
-    if (w->best.len && worth(log10_p, quality) <= w->best_worth) goto out;
-    w->best_worth = worth(log10_p, quality);
-    xoe_buf_reset(&w->best);
-    if (xoe_buf_add(&w->best, s, m)) rc = xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite");
-    note_verdict(report, &v);
-    report->log10_p = log10_p;
-    report->quality = quality;
-    report->copied = copied;
-out:
-    xoe_buf_free(&t.text);
+    if (rc == XOE_EBUSY) { /* others want their places too: fewer tries then */
+        xoe_try_clear(&c[--*n].t);
+        rc = XOE_OK;
+    } else if (rc != XOE_OK && e && own.code) {
+        *e = own;
+    }
+    for (int i = 0; i < *n && rc == XOE_OK; i++) {
+        rc = xoe_try_wait(&c[i].t, o, w->source, e);
+        usage->n_prompt_tokens += c[i].t.n_prompt;
+        usage->n_predicted_tokens += c[i].t.n_predicted;
+        if (rc == XOE_OK) weigh(o, w, &c[i]);
+    }
     xoe_tokens_free(prompt);
+    return rc;
+}
+
+/* Under one key and shift tries that begin alike go on alike: the same text need not be judged twice. */
+static void drop_repeated(struct candidate *c, int n)
+{
+    for (int i = 1; i < n; i++)
+        for (int k = 0; k < i; k++)
+            if (c[i].t.n_rewrite == c[k].t.n_rewrite && !memcmp(c[i].t.rewrite, c[k].t.rewrite, c[i].t.n_rewrite)) c[i].worth = -INFINITY;
+}
+
+static struct candidate *most_worth(struct candidate *c, int n)
+{
+    struct candidate *best = NULL;
+    for (int i = 0; i < n; i++)
+        if (isfinite(c[i].worth) && (!best || c[i].worth > best->worth)) best = &c[i];
+    return best;
+}
+
+static xoe_err keep(struct work *w, const struct candidate *c, const xoe_meaning *v, xoe_chunk_report *report, xoe_error *e)
+{
+    w->best_worth = c->worth;
+    xoe_buf_reset(&w->best);
+    note_verdict(report, v);
+    report->log10_p = c->log10_p;
+    report->quality = c->quality;
+    report->copied = c->copied;
+    return xoe_buf_add(&w->best, c->t.rewrite, c->t.n_rewrite) ? xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite") : XOE_OK;
+}
+
+/* One round, its best good try into w->best when that is better. *enough: no other is needed. */
+static xoe_err do_round(const xoe_rephrase_opts *o, struct work *w, int most, xoe_chunk_report *report, xoe_chunk_usage *usage, bool *enough, xoe_error *e)
+{
+    struct candidate c[AT_ONCE], *next;
+    bool found = w->best.len > 0;
+    int n;
+    xoe_err rc = make(o, w, most, report, usage, c, &n, e);
+    report->tries += n;
+    if (rc == XOE_OK) drop_repeated(c, n);
+    while (rc == XOE_OK && (next = most_worth(c, n)) && !(w->best.len && next->worth <= w->best_worth)) {
+        xoe_meaning v;
+        rc = judge(o, w->source, w->n, &next->t, &v, e);
+        if (rc != XOE_OK) break;
+        report->check_ms += v.ms;
+        if (!*v.reason) {
+            rc = keep(w, next, &v, report, e);
+            *enough = next->copied <= COPIED_MAX;
+            break;
+        }
+        if (!found) note_verdict(report, &v);
+        next->worth = -INFINITY;
+    }
+    for (int i = 0; i < n; i++)
+        xoe_try_clear(&c[i].t);
     return rc;
 }
 
@@ -331,15 +230,16 @@ xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_
                            xoe_chunk_usage *usage, xoe_error *e)
 {
     int64_t t0 = xoe_clock_mono_ns();
-    struct work w = {.source = source, .n = n};
-    int most = o->max_tries > 0 ? o->max_tries : MAX_TRIES;
+    struct work w = {.source = source, .n = n, .seed = o->seed + index * 16};
+    int most = o->max_tries > 0 ? o->max_tries : MAX_TRIES, at_once = xoe_scheme_needs_drafts(o->key.params.scheme) ? 1 : AT_ONCE;
     bool enough = false;
     xoe_buf_init(&w.best, 1 << 20);
     report->outcome = XOE_CHUNK_KEPT_MEANING;
     xoe_err rc = xoe_engine_tokenize(o->paraphraser, source, n, false, false, &w.tokens, &w.n_tokens, e);
     if (rc == XOE_OK && !(w.avoid = to_avoid(o->paraphraser, source, n, w.tokens, w.n_tokens))) rc = xoe_error_set(e, XOE_ENOMEM, "no memory to rephrase");
-    for (int i = 0; i < most && !enough && rc == XOE_OK; i++)
-        rc = try_once(o, &w, o->seed + index * 16 + (uint64_t)i, report, usage, &enough, e);
+    note_before(&w, out);
+    while (report->tries < most && !enough && rc == XOE_OK)
+        rc = do_round(o, &w, most - report->tries < at_once ? most - report->tries : at_once, report, usage, &enough, e);
     if (rc == XOE_OK && w.best.len) {
         report->outcome = XOE_CHUNK_REWRITTEN;
         xoe_buf_add(out, w.best.data, w.best.len);

@@ -48,6 +48,28 @@ static double nll(xoe_engine *en, const char *s)
     return x;
 }
 
+static void test_likelihood(void **s)
+{
+    (void)s;
+    static const char a[] = "The bridge is old and closed, so the bus goes round by the mill.", b[] = "The old bridge is closed, so the bus goes round by the mill.";
+    static const char other[] = "Nine tailors argued about the price of a violin in Naples.";
+    xoe_engine *en = open_model("SmolLM2-135M-Instruct.Q4_1.gguf");
+    double near_mean, near_surprises, far_mean, far_surprises;
+    assert_non_null(en);
+    assert_int_equal(xoe_meaning_likelihood(en, b, strlen(b), a, strlen(a), XOE_PRIORITY_BATCH, 0, &near_mean, &near_surprises, NULL), XOE_OK);
+    assert_int_equal(xoe_meaning_likelihood(en, b, strlen(b), other, strlen(other), XOE_PRIORITY_BATCH, 0, &far_mean, &far_surprises, NULL), XOE_OK);
+    assert_true(near_mean < 0 && far_mean < near_mean - 1);
+    assert_true(far_surprises >= near_surprises + 2);
+    char *long_text = calloc(1, 20001);
+    assert_non_null(long_text);
+    memset(long_text, 'a', 20000);
+    for (int i = 4; i < 20000; i += 5)
+        long_text[i] = ' ';
+    assert_int_equal(xoe_meaning_likelihood(en, long_text, 20000, a, strlen(a), XOE_PRIORITY_BATCH, 0, &far_mean, &far_surprises, NULL), XOE_ELIMIT);
+    free(long_text);
+    xoe_engine_close(en);
+}
+
 static void test_evidence(void **s)
 {
     (void)s;
@@ -71,12 +93,15 @@ static void test_roles_and_direction(void **s)
     static const struct {
         const char *a, *good, *spoiled;
     } cases[] = {
-        {"The union rejected the offer of the employers and announced a strike for Thursday.",
-         "After refusing what the employers had offered, the union announced that it would strike on Thursday.",
-         "The employers rejected the offer of the union, which announced a strike for Thursday."},
-        {"A password should be long rather than complicated, and it should not be used for more than one account.",
-         "Choose long passwords over complicated ones and do not use the same one for several accounts.",
-         "A password should be complicated rather than long, and it should not be used for more than one account."},
+        {"Plants take in carbon dioxide through their leaves and give off oxygen during the day.",
+         "During the day, plants absorb carbon dioxide with their leaves and release oxygen.",
+         "During the day, plants absorb oxygen with their leaves and release carbon dioxide."},
+        {"Water boils at a lower temperature on a mountain because the air pressure there is lower.",
+         "On a mountain the air pressure is lower, which is why water boils there at a lower temperature.",
+         "On a mountain the air pressure is lower, which is why water boils there at a higher temperature."},
+        {"They can set their own goals and choose what to do, without being constrained by family or friends.",
+         "They can set their own goals and decide what to do, unconstrained by family or friends.",
+         "Living alone gives people more energy. They can choose their own goals without family or friends."}, /* as a paraphraser errs */
     };
     xoe_engine *en = open_model("qwen2.5-coder-1.5b-instruct-q4_k_m.gguf");
     assert_non_null(en);
@@ -95,6 +120,6 @@ static void test_roles_and_direction(void **s)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_evidence), cmocka_unit_test(test_roles_and_direction)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_likelihood), cmocka_unit_test(test_evidence), cmocka_unit_test(test_roles_and_direction)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
