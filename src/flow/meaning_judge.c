@@ -100,7 +100,9 @@ static void words_into(const xoe_meaning_words_report *r, double *f)
 static xoe_err by_probe(const xoe_meaning_opts *o, const xoe_meaning_probe *p, const char *source, size_t n, const char *rewrite, size_t m, double *f, xoe_error *e)
 {
     double ignored;
-    xoe_err rc = xoe_meaning_likelihood(o->model, source, n, rewrite, m, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_THERE], &ignored, e);
+    xoe_err rc = XOE_OK;
+    if (p->weights.w[XOE_MEANING_THERE] != 0)
+        rc = xoe_meaning_likelihood(o->model, source, n, rewrite, m, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_THERE], &ignored, e);
     if (rc == XOE_OK) rc = xoe_meaning_probe_ask(o->model, p, source, n, rewrite, m, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_PROBE], e);
     if (rc == XOE_OK && score(&p->weights, f) >= 0)
         rc = xoe_meaning_likelihood(o->model, rewrite, m, source, n, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_BACK], &f[XOE_MEANING_SURPRISES], e);
