@@ -147,7 +147,12 @@ def by_rephrase(server, args):
         a = server.post("/v1/watermark", {"text": text, "seed": args.seed + i, "temperature": args.rephrase_temperature})
         took = time.monotonic() - start
         raw, source = a["watermarked"].encode(), text.encode()
-        parts = [raw[slice(*c["result_bytes"])].decode() for c in a["chunks"] if c["outcome"] == "rewritten"]
+        rewrites = [
+            [source[slice(*c["source_bytes"])].decode(), raw[slice(*c["result_bytes"])].decode()]
+            for c in a["chunks"]
+            if c["outcome"] == "rewritten"
+        ]
+        parts = [rewrite for _, rewrite in rewrites]
         passed = detect(server, "".join(parts)) if parts else None
         whole = detect(server, a["watermarked"])
         outcomes = [c["outcome"] for c in a["chunks"]]
@@ -161,11 +166,7 @@ def by_rephrase(server, args):
             "chunks": len(outcomes),
             "rewritten": outcomes.count("rewritten"),
             "protected": outcomes.count("protected"),
-            "rewrites": [
-                [raw_of[slice(*c[at])].decode() for raw_of, at in ((source, "source_bytes"), (raw, "result_bytes"))]
-                for c in a["chunks"]
-                if c["outcome"] == "rewritten"
-            ],
+            "rewrites": rewrites,
             "reasons": [c["reason"] for c in a["chunks"] if c["outcome"] == "kept"],
             "tries": sum(c["tries"] for c in a["chunks"]),
             "n_tokens": whole["n_tokens"],

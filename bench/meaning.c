@@ -2,7 +2,7 @@
  * each that passes, by kind, on the half that the weights were fitted to (even ids) and on the half held
  * out (odd ids); each wrong decision with its reason; milliseconds a pair.
  * Usage: bench_meaning [-e EMBEDDER.gguf] [-m MODEL.gguf] [-p PAIRS.jsonl] [-f FEATURES.jsonl] [-l LAYER] [-r FIRST:END] [-q]
- * -f: append the evidence of each pair, for tools/fit_meaning.py and fit_probe.py; -l LAYER: with the likelihoods and the model's state
+ * -f: append the evidence of each pair, for tools/fit_meaning.py and fit_probe.py; -l LAYER: with the source's likelihood and the model's state
  * after that block, for fit_probe.py (what passes is then by words alone); -q: no list of wrong decisions; -r FIRST:END: only these lines. */
 #include <jansson.h>
 #include <limits.h>
@@ -73,10 +73,9 @@ static void print_features(FILE *f, int id, bool good, const char *kind, const x
 static void measure(const xoe_meaning_opts *o, int layer, const char *source, const char *rewrite, xoe_meaning *m, float *state)
 {
     xoe_error e = XOE_ERROR_INIT;
-    double *f = m->features, ignored;
+    double *f = m->features;
     size_t n_s = strlen(source), n_r = strlen(rewrite);
     if (xoe_meaning_state(o->model, layer, source, n_s, rewrite, n_r, o->priority, 0, state, &e) ||
-        xoe_meaning_likelihood(o->model, source, n_s, rewrite, n_r, o->priority, 0, &f[XOE_MEANING_THERE], &ignored, &e) ||
         xoe_meaning_likelihood(o->model, rewrite, n_r, source, n_s, o->priority, 0, &f[XOE_MEANING_BACK], &f[XOE_MEANING_SURPRISES], &e))
         die("measurement", e.msg);
 }

@@ -23,7 +23,7 @@ SETS = {
     "words+model": WORDS + ["ask_meaning", "ask_facts"],
     "words+cosine+model": WORDS + ["cosine", "ask_meaning", "ask_facts"],
 }
-SUPPORT = {"cosine", "ask_meaning", "ask_facts", "sum", "there", "back"}  # all other features count damage
+SUPPORT = {"cosine", "ask_meaning", "ask_facts", "sum", "back"}  # all other features count damage
 
 
 def solve(a, b):

@@ -3,6 +3,11 @@
 
 #include "engine/chat.h"
 
+int xoe_chat_turn(json_t *chat, const char *role, json_t *content)
+{
+    return json_array_append_new(chat, json_pack("{s:s, s:o}", "role", role, "content", content));
+}
+
 xoe_err xoe_chat_tokens(const xoe_engine *en, const char *messages_json, int32_t **tokens, size_t *n_tokens, xoe_error *e)
 {
     xoe_chat *chat = NULL;

@@ -41,7 +41,7 @@ typedef struct xoe_meaning_opts {
 typedef enum xoe_meaning_feature {
     XOE_MEANING_SWAPPED, XOE_MEANING_TURNED, XOE_MEANING_INTRUDED, XOE_MEANING_NEGATIONS, XOE_MEANING_NEGATED, XOE_MEANING_DEGREES, XOE_MEANING_ADDED,
     XOE_MEANING_LOST, XOE_MEANING_COSINE, XOE_MEANING_ASK_MEANING, XOE_MEANING_ASK_FACTS, XOE_MEANING_PROBE,
-    XOE_MEANING_THERE, XOE_MEANING_BACK, XOE_MEANING_SURPRISES, /* likelihoods, see xoe_meaning_likelihood: of the rewrite, of the source */
+    XOE_MEANING_BACK, XOE_MEANING_SURPRISES, /* of the source, given the rewrite: see xoe_meaning_likelihood */
     XOE_MEANING_N_FEATURES
 } xoe_meaning_feature;
 

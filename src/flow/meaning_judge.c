@@ -12,7 +12,7 @@
 #include "flow/meaning_model.h"
 #include "flow/meaning_probe.h"
 
-const char *const xoe_meaning_feature_names[XOE_MEANING_N_FEATURES] = {"swapped", "turned", "intruded", "negations", "negated", "degrees", "added", "lost", "cosine", "ask_meaning", "ask_facts", "probe", "there", "back", "surprises"};
+const char *const xoe_meaning_feature_names[XOE_MEANING_N_FEATURES] = {"swapped", "turned", "intruded", "negations", "negated", "degrees", "added", "lost", "cosine", "ask_meaning", "ask_facts", "probe", "back", "surprises"};
 
 #define COSINE_MIN 0.60 /* below it no good pair lies; above it the cosine tells next to nothing of damage */
 #define PARAMS_MIN 1000000000u
@@ -61,7 +61,7 @@ static double score(const xoe_meaning_weights *w, const double *f)
 {
     double sum = w->bias;
     for (int i = 0; i < XOE_MEANING_N_FEATURES; i++)
-        if (w->w[i] != 0 && !isnan(f[i])) sum += w->w[i] * f[i]; /* not measured yet: see by_probe */
+        if (w->w[i] != 0) sum += w->w[i] * f[i];
     return sum;
 }
 
@@ -95,15 +95,12 @@ static void words_into(const xoe_meaning_words_report *r, double *f)
     f[XOE_MEANING_LOST] = r->lost;
 }
 
-/* The probe's state, and likelihoods. What is measured last can only speak against a rewrite (a mean of logarithms, a count, both with
- * weights that count against it), so it is left out where the rest is not enough. */
+/* The probe, then the likelihood of the source. That can only speak against a rewrite (a mean of logarithms and a count, with weights
+ * of these signs), so it is not measured where the best that it could say, 0 and 0, would not do. */
 static xoe_err by_probe(const xoe_meaning_opts *o, const xoe_meaning_probe *p, const char *source, size_t n, const char *rewrite, size_t m, double *f, xoe_error *e)
 {
-    double ignored;
-    xoe_err rc = XOE_OK;
-    if (p->weights.w[XOE_MEANING_THERE] != 0)
-        rc = xoe_meaning_likelihood(o->model, source, n, rewrite, m, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_THERE], &ignored, e);
-    if (rc == XOE_OK) rc = xoe_meaning_probe_ask(o->model, p, source, n, rewrite, m, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_PROBE], e);
+    f[XOE_MEANING_BACK] = f[XOE_MEANING_SURPRISES] = 0;
+    xoe_err rc = xoe_meaning_probe_ask(o->model, p, source, n, rewrite, m, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_PROBE], e);
     if (rc == XOE_OK && score(&p->weights, f) >= 0)
         rc = xoe_meaning_likelihood(o->model, rewrite, m, source, n, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_BACK], &f[XOE_MEANING_SURPRISES], e);
     return rc;

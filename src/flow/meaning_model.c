@@ -47,11 +47,6 @@ static const struct {
     {"The train to Graz leaves at nine, the one to Linz at ten.", "At nine the train to Linz leaves, and the Graz one at ten.", false},
 };
 
-static int add_turn(json_t *chat, const char *role, json_t *content)
-{
-    return json_array_append_new(chat, json_pack("{s:s, s:o}", "role", role, "content", content));
-}
-
 static json_t *question(xoe_question q, const char *a, size_t n, const char *b, size_t m)
 {
     return json_sprintf("%s%.*s%s%.*s%s", questions[q].a, (int)n, a, questions[q].b, (int)m, b, questions[q].ask);
@@ -60,12 +55,12 @@ static json_t *question(xoe_question q, const char *a, size_t n, const char *b, 
 static char *messages(xoe_question q, const char *a, size_t n, const char *b, size_t m)
 {
     json_t *chat = json_array();
-    int bad = add_turn(chat, "system", json_string(system_text));
+    int bad = xoe_chat_turn(chat, "system", json_string(system_text));
     for (size_t i = 0; questions[q].examples && i < sizeof examples / sizeof *examples; i++) {
-        bad |= add_turn(chat, "user", question(q, examples[i].a, strlen(examples[i].a), examples[i].b, strlen(examples[i].b)));
-        bad |= add_turn(chat, "assistant", json_string(examples[i].same ? "Yes" : "No"));
+        bad |= xoe_chat_turn(chat, "user", question(q, examples[i].a, strlen(examples[i].a), examples[i].b, strlen(examples[i].b)));
+        bad |= xoe_chat_turn(chat, "assistant", json_string(examples[i].same ? "Yes" : "No"));
     }
-    bad |= add_turn(chat, "user", question(q, a, n, b, m));
+    bad |= xoe_chat_turn(chat, "user", question(q, a, n, b, m));
     char *text = bad ? NULL : json_dumps(chat, JSON_COMPACT);
     json_decref(chat);
     return text;

@@ -60,11 +60,6 @@ static const struct hint *hint_for(const char *reason)
     return h;
 }
 
-static int add_turn(json_t *chat, const char *role, json_t *content)
-{
-    return json_array_append_new(chat, json_pack("{s:s, s:o}", "role", role, "content", content));
-}
-
 static json_t *request(const char *before, size_t n_before, const char *source, size_t n, const char *hint, const char *list)
 {
     return json_sprintf("%s%.*s%sRephrase this text.%s%s%s%s\n\n%.*s", n_before ? "The text before it, only for your information: " : "", (int)n_before, before,
@@ -79,12 +74,12 @@ xoe_err xoe_rephrase_prompt(const xoe_engine *en, const char *before, size_t n_b
     xoe_buf_init(&keep, LIST_MAX);
     if (h->lists) xoe_meaning_must_keep(source, n, &keep);
     json_t *chat = json_array();
-    int bad = add_turn(chat, "system", json_string(instruction));
+    int bad = xoe_chat_turn(chat, "system", json_string(instruction));
     for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
-        bad |= add_turn(chat, "user", request(examples[i].before, strlen(examples[i].before), examples[i].source, strlen(examples[i].source), "", ""));
-        bad |= add_turn(chat, "assistant", json_string(examples[i].rewrite));
+        bad |= xoe_chat_turn(chat, "user", request(examples[i].before, strlen(examples[i].before), examples[i].source, strlen(examples[i].source), "", ""));
+        bad |= xoe_chat_turn(chat, "assistant", json_string(examples[i].rewrite));
     }
-    bad |= add_turn(chat, "user", request(before, n_before, source, n, h->text, keep.failed ? "" : xoe_buf_cstr(&keep))); /* a list too long is none */
+    bad |= xoe_chat_turn(chat, "user", request(before, n_before, source, n, h->text, keep.failed ? "" : xoe_buf_cstr(&keep))); /* a list too long is none */
     xoe_buf_free(&keep);
     char *text = bad ? NULL : json_dumps(chat, JSON_COMPACT);
     json_decref(chat);

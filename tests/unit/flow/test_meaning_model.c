@@ -92,16 +92,23 @@ static void test_roles_and_direction(void **s)
     (void)s;
     static const struct {
         const char *a, *good, *spoiled;
+        bool freely; /* so freely rewritten that the good one is refused too: it must still score better */
     } cases[] = {
+        {"The union rejected the offer of the employers and announced a strike for Thursday.",
+         "After refusing what the employers had offered, the union announced that it would strike on Thursday.",
+         "The employers rejected the offer of the union, which announced a strike for Thursday.", false},
+        {"A password should be long rather than complicated, and it should not be used for more than one account.",
+         "Choose long passwords over complicated ones and do not use the same one for several accounts.",
+         "A password should be complicated rather than long, and it should not be used for more than one account.", true},
         {"Plants take in carbon dioxide through their leaves and give off oxygen during the day.",
          "During the day, plants absorb carbon dioxide with their leaves and release oxygen.",
-         "During the day, plants absorb oxygen with their leaves and release carbon dioxide."},
+         "During the day, plants absorb oxygen with their leaves and release carbon dioxide.", false},
         {"Water boils at a lower temperature on a mountain because the air pressure there is lower.",
          "On a mountain the air pressure is lower, which is why water boils there at a lower temperature.",
-         "On a mountain the air pressure is lower, which is why water boils there at a higher temperature."},
+         "On a mountain the air pressure is lower, which is why water boils there at a higher temperature.", false},
         {"They can set their own goals and choose what to do, without being constrained by family or friends.",
          "They can set their own goals and decide what to do, unconstrained by family or friends.",
-         "Living alone gives people more energy. They can choose their own goals without family or friends."}, /* as a paraphraser errs */
+         "Living alone gives people more energy. They can choose their own goals without family or friends.", false}, /* as a paraphraser errs */
     };
     xoe_engine *en = open_model("qwen2.5-coder-1.5b-instruct-q4_k_m.gguf");
     assert_non_null(en);
@@ -111,7 +118,7 @@ static void test_roles_and_direction(void **s)
         assert_int_equal(xoe_meaning_check(&o, cases[i].a, strlen(cases[i].a), cases[i].good, strlen(cases[i].good), &good, NULL), XOE_OK);
         assert_int_equal(xoe_meaning_check(&o, cases[i].a, strlen(cases[i].a), cases[i].spoiled, strlen(cases[i].spoiled), &spoiled, NULL), XOE_OK);
         assert_string_equal(good.method, "words+probe");
-        assert_string_equal(good.reason, "");
+        if (!cases[i].freely) assert_string_equal(good.reason, "");
         assert_true(good.score > spoiled.score + 0.5);
         assert_string_not_equal(spoiled.reason, "");
     }
