@@ -31,11 +31,13 @@ typedef struct xoe_engine_opts {
     int queue_max;        /* jobs waiting for a slot; default 64 */
     bool embeddings;      /* an embedding model (pooled) */
     bool vocab_only;      /* tokenizer only: no weights, no worker, no jobs */
+    const void *adapter;  /* [n_adapter] a GGUF file with LoRA for this model, in memory, in force for all jobs; NULL: none */
+    size_t n_adapter;
 } xoe_engine_opts;
 
-#define XOE_ENGINE_OPTS_INIT {sizeof(xoe_engine_opts), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define XOE_ENGINE_OPTS_INIT {sizeof(xoe_engine_opts), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
-/* Errors: XOE_ENOTFOUND (no such file), XOE_EFORMAT (not a model), XOE_ENOMEM, XOE_EINVAL. */
+/* Errors: XOE_ENOTFOUND (no such file), XOE_EFORMAT (not a model, or an adapter of another one), XOE_ENOMEM, XOE_EINVAL. */
 XOE_API xoe_err xoe_engine_open(xoe_engine **out, const xoe_engine_opts *opts, xoe_error *e);
 /* Cancels what runs, waits for the worker, frees. Takes NULL. No job may be open. */
 XOE_API void xoe_engine_close(xoe_engine *en);
@@ -45,7 +47,7 @@ typedef struct xoe_engine_info {
     const char *title;              /* as the file names the model; "": it does not. Borrowed */
     int n_vocab, n_ctx_slot, n_slots, n_embd, n_layers, n_threads;
     uint64_t n_params, n_bytes;
-    bool embeddings, has_chat_template;
+    bool embeddings, has_chat_template, adapted;
 } xoe_engine_info;
 XOE_API void xoe_engine_get_info(const xoe_engine *en, xoe_engine_info *out);
 

@@ -119,6 +119,21 @@ static xoe_err make_context(xoe_engine *en, const xoe_engine_opts *o, xoe_error 
     return XOE_OK;
 }
 
+static xoe_err load_adapter(xoe_engine *en, const xoe_engine_opts *o, xoe_error *e)
+{
+    void *bytes = (void *)(uintptr_t)o->adapter; /* fmemopen asks for it, and only reads */
+    FILE *f = o->n_adapter ? fmemopen(bytes, o->n_adapter, "rb") : NULL;
+    float scale = 1;
+    if (f) {
+        en->adapter = llama_adapter_lora_init_from_file_ptr(en->model, f);
+        fclose(f);
+    }
+    if (en->adapter && !llama_set_adapters_lora(en->ctx, &en->adapter, 1, &scale)) return XOE_OK;
+    char why[200];
+    xoe_llama_last_error(why, sizeof why);
+    return xoe_error_set(e, XOE_EFORMAT, "the adapter does not fit %s: %s", en->name, why[0] ? why : "no reason given");
+}
+
 xoe_err xoe_engine_open(xoe_engine **out, const xoe_engine_opts *opts, xoe_error *e)
 {
     *out = NULL;
@@ -138,6 +153,7 @@ xoe_err xoe_engine_open(xoe_engine **out, const xoe_engine_opts *opts, xoe_error
     xoe_err rc = !en->path || !en->name ? xoe_error_set(e, XOE_ENOMEM, "no memory for an engine") : load_model(en, opts, e);
     if (rc == XOE_OK) en->templates = xoe_chat_templates_new(en->model);
     if (rc == XOE_OK && !opts->vocab_only) rc = make_context(en, opts, e);
+    if (rc == XOE_OK && en->ctx && opts->adapter) rc = load_adapter(en, opts, e);
     if (rc == XOE_OK && !opts->vocab_only) {
         int code = pthread_create(&en->worker, NULL, xoe_worker_main, en);
         en->has_worker = code == 0;
@@ -189,7 +205,7 @@ void xoe_engine_get_info(const xoe_engine *en, xoe_engine_info *out)
         .n_ctx_slot = en->n_ctx_slot, .n_slots = en->n_slots, .n_threads = en->n_threads,
         .n_embd = llama_model_n_embd_out(en->model), .n_layers = llama_model_n_layer(en->model), .n_params = llama_model_n_params(en->model),
         .n_bytes = llama_model_size(en->model), .embeddings = en->embeddings,
-        .has_chat_template = llama_model_chat_template(en->model, NULL) != NULL,
+        .has_chat_template = llama_model_chat_template(en->model, NULL) != NULL, .adapted = en->adapter != NULL,
     };
 }
 

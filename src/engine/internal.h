@@ -71,6 +71,7 @@ struct xoe_engine {
     char *name, *path, *desc, *title;
     struct llama_model *model;
     struct llama_context *ctx;
+    struct llama_adapter_lora *adapter; /* freed with the model */
     const struct llama_vocab *vocab;
     struct xoe_chat_templates *templates; /* engine/chat.cpp's */
     int n_vocab, n_ctx_slot, n_slots, n_batch, n_prefill, n_threads, queue_max;

@@ -291,6 +291,28 @@ static void test_bad_files(void **s)
     unlink(path);
 }
 
+static void test_bad_adapter(void **s)
+{
+    (void)s;
+    static const char nonsense[] = "GGUF, or so it says";
+    xoe_engine_info info;
+    xoe_engine *x;
+    xoe_error e = XOE_ERROR_INIT;
+    xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
+    xoe_engine_get_info(en, &info);
+    assert_false(info.adapted);
+    o.path = info.path;
+    o.n_ctx_slot = 64;
+    o.n_slots = 1;
+    o.adapter = nonsense;
+    for (o.n_adapter = sizeof nonsense;; o.n_adapter = 0) { /* nonsense, and nothing */
+        assert_int_equal(xoe_engine_open(&x, &o, &e), XOE_EFORMAT);
+        assert_null(x);
+        assert_non_null(strstr(e.msg, "adapter does not fit"));
+        if (!o.n_adapter) break;
+    }
+}
+
 /* The start of a real model: a header that promises more than there is. */
 static void test_truncated_file(void **s)
 {
@@ -327,7 +349,7 @@ int main(void)
         cmocka_unit_test(test_cancel_and_deadline),     cmocka_unit_test(test_limits),
         cmocka_unit_test(test_queue_is_bounded),        cmocka_unit_test(test_grammar),
         cmocka_unit_test(test_logprobs),                cmocka_unit_test(test_reading), cmocka_unit_test(test_mark_is_found),
-        cmocka_unit_test(test_chat_template),           cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_chat_template),           cmocka_unit_test(test_bad_files), cmocka_unit_test(test_bad_adapter),
         cmocka_unit_test(test_truncated_file),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
