@@ -80,10 +80,10 @@ static json_t *report_json(const xoe_rephrase_result *r)
     json_t *all = json_array();
     for (size_t i = 0; i < r->n_chunks; i++) {
         const xoe_chunk_report *c = &r->chunks[i];
-        json_t *j = json_pack("{s:[I,I], s:[I,I], s:s, s:s, s:s, s:f, s:f, s:i, s:f, s:f}", "source", (json_int_t)c->source_first,
+        json_t *j = json_pack("{s:[I,I], s:[I,I], s:s, s:s, s:s, s:f, s:f, s:b, s:i, s:f, s:f}", "source", (json_int_t)c->source_first,
                               (json_int_t)c->source_end, "result", (json_int_t)c->out_first, (json_int_t)c->out_end, "outcome",
                               outcome_word(c->outcome), "reason", c->reason, "method", c->method, "length_ratio", c->length_ratio, "log10_p",
-                              c->log10_p, "tries", c->tries, "ms", c->ms, "check_ms", c->check_ms);
+                              c->log10_p, "blended", (int)c->blended, "tries", c->tries, "ms", c->ms, "check_ms", c->check_ms);
         json_object_set_new(j, "meaning_score", real_or_null(c->meaning));
         json_object_set_new(j, "similarity", real_or_null(c->similarity));
         json_object_set_new(j, "copied", real_or_null(c->copied));

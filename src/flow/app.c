@@ -18,14 +18,17 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "flow/paraphrase_adapter.h"
 
-enum { POOL_MAX = 16 };
+enum { POOL_MAX = 16, CTX_ADAPTED = 1024, PREFILL_ADAPTED = 64 };
+
+typedef enum pool_use { USE_TEXT, USE_EMBEDDINGS, USE_VOCABULARY, USE_ADAPTED /* to rephrase */ } pool_use;
 
 typedef struct pool_entry {
     xoe_engine *engine; /* NULL: free entry */
     char path[XOE_MODEL_PATH_MAX];
     char name[XOE_MODEL_NAME_MAX];
-    bool embeddings, vocab_only;
+    pool_use use;
     bool pinned;
     int users;
     int64_t used_ms;
@@ -46,12 +49,11 @@ static app *self(xoe_app *a)
 
 /* ---- pool ---- */
 
-static pool_entry *find_path(app *a, const char *path, bool embeddings, bool vocab_only)
+static pool_entry *find_path(app *a, const char *path, pool_use use)
 {
     for (int i = 0; i < POOL_MAX; i++) {
         pool_entry *p = &a->pool[i];
-        if (p->engine && p->embeddings == embeddings && p->vocab_only == vocab_only && !strcmp(p->path, path))
-            return p;
+        if (p->engine && p->use == use && !strcmp(p->path, path)) return p;
     }
     return NULL;
 }
@@ -89,8 +91,8 @@ static const char *stem_of(const char *path, char out[XOE_MODEL_NAME_MAX])
     return out;
 }
 
-static xoe_err open_engine(const app *a, const char *path, const char *name, bool embeddings,
-                           bool vocab_only, xoe_engine **out, xoe_error *e)
+/* adapted_from: the same model as it is, where the use is to rephrase; else NULL. */
+static xoe_err open_engine(const app *a, const char *path, const char *name, pool_use use, const xoe_engine *adapted_from, xoe_engine **out, xoe_error *e)
 {
     const xoe_config *c = a->pub.config;
     xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
@@ -101,26 +103,30 @@ static xoe_err open_engine(const app *a, const char *path, const char *name, boo
     o.n_ctx_slot = (int)c->ctx;
     o.n_threads = (int)c->threads;
     o.queue_max = (int)c->queue;
-    o.embeddings = embeddings;
-    o.vocab_only = vocab_only;
-    if (embeddings) o.n_ctx_slot = 0; /* as trained: embedding models have short contexts */
+    o.embeddings = use == USE_EMBEDDINGS;
+    o.vocab_only = use == USE_VOCABULARY;
+    if (use == USE_EMBEDDINGS) o.n_ctx_slot = 0; /* as trained: embedding models have short contexts */
+    if (use == USE_ADAPTED && xoe_paraphrase_adapter(adapted_from, &o.adapter, &o.n_adapter)) { /* a sentence at a time: small buffers will do */
+        if (o.n_ctx_slot <= 0 || o.n_ctx_slot > CTX_ADAPTED) o.n_ctx_slot = CTX_ADAPTED;
+        o.n_prefill = PREFILL_ADAPTED;
+        o.n_batch = PREFILL_ADAPTED + o.n_slots;
+    }
     xoe_err rc = xoe_engine_open(out, &o, e);
     if (!rc)
-        xoe_log(XOE_LOG_INFO, "models", "opened %s%s in %d ms", name, vocab_only ? " (vocabulary)" : "",
-                (int)(xoe_clock_mono_ms() - start));
+        xoe_log(XOE_LOG_INFO, "models", "opened %s%s in %d ms", name,
+                use == USE_VOCABULARY ? " (vocabulary)" : use == USE_ADAPTED ? " (to rephrase)" : "", (int)(xoe_clock_mono_ms() - start));
     return rc;
 }
 
 /* The engine of a file, loaded if need be. pin: for good; else one user is counted. */
-static xoe_err pool_get(app *a, const char *path, const char *name, bool embeddings, bool vocab_only,
-                        bool pin, xoe_engine **out, xoe_error *e)
+static xoe_err pool_get(app *a, const char *path, const char *name, pool_use use, const xoe_engine *adapted_from, bool pin, xoe_engine **out, xoe_error *e)
 {
     xoe_err rc = XOE_OK;
     xoe_engine *close_this = NULL, *engine = NULL;
     *out = NULL;
     pthread_mutex_lock(&a->load_mu);
     pthread_mutex_lock(&a->mu);
-    pool_entry *p = find_path(a, path, embeddings, vocab_only);
+    pool_entry *p = find_path(a, path, use);
     bool present = p != NULL;
     if (!p) p = make_room(a, pin, &close_this);
     if (present) {
@@ -138,10 +144,9 @@ static xoe_err pool_get(app *a, const char *path, const char *name, bool embeddi
                              "max_models", name, (int)a->pub.config->max_models);
         goto out;
     }
-    if ((rc = open_engine(a, path, name, embeddings, vocab_only, &engine, e))) goto out;
+    if ((rc = open_engine(a, path, name, use, adapted_from, &engine, e))) goto out;
     pthread_mutex_lock(&a->mu);
-    *p = (pool_entry){.engine = engine, .embeddings = embeddings, .vocab_only = vocab_only, .pinned = pin, .users = !pin,
-                      .used_ms = xoe_clock_mono_ms()};
+    *p = (pool_entry){.engine = engine, .use = use, .pinned = pin, .users = !pin, .used_ms = xoe_clock_mono_ms()};
     snprintf(p->path, sizeof p->path, "%s", path);
     snprintf(p->name, sizeof p->name, "%s", name);
     pthread_mutex_unlock(&a->mu);
@@ -201,7 +206,7 @@ xoe_err xoe_app_model(xoe_app *pub, const char *name, bool embeddings, xoe_engin
     pthread_mutex_lock(&a->mu);
     for (int i = 0; i < POOL_MAX; i++) {
         pool_entry *p = &a->pool[i];
-        if (!p->engine || p->vocab_only || p->embeddings != embeddings || strcmp(p->name, name)) continue;
+        if (!p->engine || p->use != (embeddings ? USE_EMBEDDINGS : USE_TEXT) || strcmp(p->name, name)) continue;
         p->users++;
         p->used_ms = xoe_clock_mono_ms();
         *out = p->engine;
@@ -215,7 +220,7 @@ xoe_err xoe_app_model(xoe_app *pub, const char *name, bool embeddings, xoe_engin
     if (known && is_embedder != embeddings)
         return xoe_error_param(e, XOE_EINVAL, "model", "%s is %s model and cannot be used here", proper,
                                is_embedder ? "an embedding" : "a text");
-    return pool_get(a, path, proper, embeddings, false, false, out, e);
+    return pool_get(a, path, proper, embeddings ? USE_EMBEDDINGS : USE_TEXT, NULL, false, out, e);
 }
 
 void xoe_app_release(xoe_app *pub, xoe_engine *en)
@@ -240,6 +245,9 @@ xoe_err xoe_app_paraphraser(xoe_app *pub, xoe_engine **out, xoe_error *e)
     app *a = self(pub);
     char path[XOE_MODEL_PATH_MAX], name[XOE_MODEL_NAME_MAX];
     const char *warning = "";
+    const void *adapter;
+    size_t n_adapter;
+    xoe_engine *judge = NULL;
     pthread_mutex_lock(&a->mu);
     *out = pub->paraphrase;
     pthread_mutex_unlock(&a->mu);
@@ -248,18 +256,24 @@ xoe_err xoe_app_paraphraser(xoe_app *pub, xoe_engine **out, xoe_error *e)
     if (rc == XOE_ENOTFOUND && pub->chat && !*pub->config->paraphrase_model) {
         xoe_engine_info info;
         xoe_engine_get_info(pub->chat, &info);
-        *out = pub->chat;
+        judge = pub->chat;
+        snprintf(path, sizeof path, "%s", info.path);
         snprintf(name, sizeof name, "%s", info.name);
         rc = XOE_OK;
     } else if (!rc) {
-        rc = pool_get(a, path, name, false, false, true, out, e);
+        rc = pool_get(a, path, name, USE_TEXT, NULL, true, &judge, e);
     }
     if (rc) return rc;
+    if (!xoe_paraphrase_adapter(judge, &adapter, &n_adapter))
+        *out = judge;
+    else if ((rc = pool_get(a, path, name, USE_ADAPTED, judge, true, out, e)))
+        return rc;
     if (!fit_to_rephrase(a, name))
         warning = "no model that is good enough to rephrase is present: expect chunks left unmarked; get one "
                   "with `xoe models pull`";
     pthread_mutex_lock(&a->mu);
     pub->paraphrase = *out;
+    pub->judge = judge;
     a->paraphraser_warning = warning;
     pthread_mutex_unlock(&a->mu);
     return XOE_OK;
@@ -274,7 +288,7 @@ xoe_err xoe_app_paraphrase_tokenizer(xoe_app *pub, xoe_engine **out, xoe_error *
     pthread_mutex_unlock(&a->mu);
     if (*out) return XOE_OK;
     xoe_err rc = xoe_manifest_default(pub->config, "paraphrase", path, name, e);
-    return rc ? rc : pool_get(a, path, name, false, true, true, out, e);
+    return rc ? rc : pool_get(a, path, name, USE_VOCABULARY, NULL, true, out, e);
 }
 
 const char *xoe_app_paraphraser_warning(xoe_app *pub)
@@ -304,7 +318,7 @@ static void describe(app *a, const char *name, const char *path, bool embeddings
     const xoe_model *known = xoe_manifest_lookup(a->manifest, name);
     m->paraphrase = known && known->paraphrase;
     pthread_mutex_lock(&a->mu);
-    const pool_entry *p = find_path(a, path, embeddings, false);
+    const pool_entry *p = find_path(a, path, embeddings ? USE_EMBEDDINGS : USE_TEXT);
     m->loaded = p != NULL;
     m->is_default = p && (p->engine == a->pub.chat || p->engine == a->pub.embed);
     pthread_mutex_unlock(&a->mu);
@@ -325,7 +339,7 @@ xoe_err xoe_app_models(xoe_app *pub, xoe_app_model_info **out, size_t *n_out, xo
         pthread_mutex_lock(&a->mu);
         pool_entry p = a->pool[i];
         pthread_mutex_unlock(&a->mu);
-        if (p.engine && !listed(m, n, p.name)) describe(a, p.name, p.path, p.embeddings, &m[n++]);
+        if (p.engine && !listed(m, n, p.name)) describe(a, p.name, p.path, p.use == USE_EMBEDDINGS, &m[n++]);
     }
     for (size_t i = 0; i < n_known; i++) {
         const xoe_model *k = xoe_manifest_at(a->manifest, i);
@@ -352,8 +366,7 @@ xoe_err xoe_app_models(xoe_app *pub, xoe_app_model_info **out, size_t *n_out, xo
 /* ---- open and close ---- */
 
 /* A pinned engine for a purpose. optional: *out stays NULL when no file is present. */
-static xoe_err open_default(app *a, const char *purpose, bool optional, bool vocab_only, xoe_engine **out,
-                            xoe_error *e)
+static xoe_err open_default(app *a, const char *purpose, bool optional, pool_use use, xoe_engine **out, xoe_error *e)
 {
     char path[XOE_MODEL_PATH_MAX], name[XOE_MODEL_NAME_MAX];
     xoe_error own = XOE_ERROR_INIT;
@@ -366,7 +379,7 @@ static xoe_err open_default(app *a, const char *purpose, bool optional, bool voc
         if (e) *e = own;
         return rc;
     }
-    return pool_get(a, path, name, !strcmp(purpose, "embedding"), vocab_only, true, out, e);
+    return pool_get(a, path, name, use, NULL, true, out, e);
 }
 
 xoe_err xoe_app_open(xoe_app **out, const xoe_config *config, int parts, xoe_error *e)
@@ -384,11 +397,11 @@ xoe_err xoe_app_open(xoe_app **out, const xoe_config *config, int parts, xoe_err
         (rc = xoe_keyring_open(&a->pub.keyring, config->data, e)))
         goto out;
     if ((parts & XOE_APP_AUDIT) && (rc = xoe_audit_open(&a->pub.audit, config->data, e))) goto out;
-    if ((parts & XOE_APP_CHAT) && (rc = open_default(a, "llm", false, false, &a->pub.chat, e))) goto out;
+    if ((parts & XOE_APP_CHAT) && (rc = open_default(a, "llm", false, USE_TEXT, &a->pub.chat, e))) goto out;
     if ((parts & XOE_APP_TOKENIZER) && !a->pub.chat &&
-        (rc = open_default(a, "llm", false, true, &a->pub.chat, e)))
+        (rc = open_default(a, "llm", false, USE_VOCABULARY, &a->pub.chat, e)))
         goto out;
-    if ((parts & XOE_APP_EMBED) && (rc = open_default(a, "embedding", true, false, &a->pub.embed, e))) goto out;
+    if ((parts & XOE_APP_EMBED) && (rc = open_default(a, "embedding", true, USE_EMBEDDINGS, &a->pub.embed, e))) goto out;
     if (parts & XOE_APP_PARAPHRASE) {
         xoe_engine *en;
         rc = xoe_app_paraphraser(&a->pub, &en, e);

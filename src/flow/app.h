@@ -16,6 +16,7 @@ typedef struct xoe_app {
     xoe_engine *chat;        /* the default chat model */
     xoe_engine *embed;       /* NULL: none present */
     xoe_engine *paraphrase;  /* may be == chat; NULL: not opened (see xoe_app_paraphraser) */
+    xoe_engine *judge;       /* the same model as paraphrase, without an adapter; opened with it */
     int64_t started_wall_ms;
 } xoe_app;
 

@@ -24,7 +24,7 @@ static xoe_err rephrase(xoe_app *app, const xoe_marking_request *r, xoe_engine *
     if (!r->has_seed && xoe_random_bytes(&seed, sizeof seed)) seed = (uint64_t)xoe_clock_mono_ns();
     xoe_rng_seed(&rng, seed);
     uint32_t n_shifts = key->params.n_shifts > 0 ? (uint32_t)key->params.n_shifts : 1;
-    xoe_rephrase_opts o = {.paraphraser = paraphraser, .embedder = app->embed, .key = *key,
+    xoe_rephrase_opts o = {.paraphraser = paraphraser, .judge = app->judge, .embedder = app->embed, .key = *key,
         .shift = (uint32_t)xoe_rng_below(&rng, n_shifts), .seed = seed, .temperature = r->temperature,
         .top_p = r->top_p, .measure = r->measure, .drafts = xoe_draft_plan_of(app->config), .priority = r->priority, .deadline_mono_ms = r->deadline_mono_ms,
         .canceled = cancel ? canceled : NULL, .ud = cancel};

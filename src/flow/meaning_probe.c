@@ -1,5 +1,5 @@
 /* The probes are compiled in as JSON and read once. The instruction and the examples of the question are the same each
- * time and stay in the engine's cache, so that a reading costs the two texts. */
+ * time and stay in the engine's cache, and so does the source, which is read with one rewrite after the other: a reading costs the rewrite. */
 #include "flow/meaning_probe.h"
 
 #include <jansson.h>
@@ -66,7 +66,7 @@ xoe_err xoe_meaning_state(xoe_engine *model, int layer, const char *source, size
     int32_t *t = NULL, *other = NULL;
     size_t n_t = 0, n_other = 0;
     xoe_err rc = xoe_meaning_question(model, XOE_ASK_SAME_MEANING, source, n, rewrite, m, &t, &n_t, e);
-    if (rc == XOE_OK) rc = xoe_meaning_question(model, XOE_ASK_SAME_MEANING, "", 0, "", 0, &other, &n_other, e);
+    if (rc == XOE_OK) rc = xoe_meaning_question(model, XOE_ASK_SAME_MEANING, source, n, "", 0, &other, &n_other, e);
     size_t n_same = rc == XOE_OK ? xoe_common_prefix(t, n_t - 1, other, n_other) : 0;
     while (rc == XOE_OK && (rc = xoe_engine_read(model, t, n_t, n_same, layer, priority, out, e)) == XOE_EBUSY)
         rc = xoe_queue_pause(deadline_mono_ms, NULL, NULL, e);

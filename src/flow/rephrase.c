@@ -123,6 +123,7 @@ xoe_err xoe_rephraser_open(xoe_rephraser **out, const xoe_rephrase_opts *opts,
     xoe_rephraser *r = xoe_calloc(1, sizeof *r);
     if (!r) return xoe_error_set(e, XOE_ENOMEM, "no memory to rephrase");
     r->opts = *opts;
+    if (!r->opts.judge) r->opts.judge = opts->paraphraser;
     r->outer_canceled = opts->canceled;
     r->outer_ud = opts->ud;
     r->opts.canceled = canceled;

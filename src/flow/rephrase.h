@@ -8,8 +8,18 @@
 #include "trust/keyring.h"
 #include "xoe/engine.h"
 
+/* One try to rewrite a chunk, for measurements; all borrowed. */
+typedef struct xoe_try_report {
+    const char *source, *before, *rewrite; /* before: what the paraphraser was shown of the text before the chunk */
+    size_t n_source, n_before, n_rewrite;
+    bool ended;      /* not cut off */
+    double log10_p;  /* of the mark in its tokens */
+    double quality;  /* mean log-likelihood of a token */
+} xoe_try_report;
+
 typedef struct xoe_rephrase_opts {
     xoe_engine *paraphraser;
+    xoe_engine *judge;      /* reads rewrites and likelihoods: the paraphraser's model without its adapter; NULL: the paraphraser */
     xoe_engine *embedder;   /* NULL: no cosine in the meaning check */
     xoe_key key;
     uint32_t shift;
@@ -25,6 +35,8 @@ typedef struct xoe_rephrase_opts {
     int64_t deadline_mono_ms;
     bool (*canceled)(void *ud); /* polled; NULL: never */
     void *ud;
+    bool (*on_try)(const xoe_try_report *t, void *ud); /* before it is judged; false: refuse it unread; NULL: none */
+    void *try_ud;
 } xoe_rephrase_opts;
 
 typedef enum xoe_chunk_outcome {
@@ -41,8 +53,9 @@ typedef struct xoe_chunk_report {
     double similarity;       /* cosine; NaN: no embedder */
     double length_ratio, log10_p;
     double copied;           /* share of the source's word trigrams in the rewrite; NaN: kept */
-    double quality;          /* mean log-likelihood of a token of the rewrite under the unmarked paraphraser; NaN: kept */
+    double quality;          /* mean log-likelihood of a token of the rewrite under the unmarked paraphraser; NaN: kept, or blended */
     double source_nll, rewrite_nll; /* nats a token, without the prompt, by the same model; NaN: not measured, or kept */
+    bool blended;            /* put together from several good rewrites (flow/rephrase_blend.h) */
     int tries;
     double ms, check_ms;     /* check_ms: of ms, in the meaning check */
 } xoe_chunk_report;

@@ -1,15 +1,15 @@
 /* A chunk is given to the paraphraser, several times at once, since a small model seldom says the same: a batch of tries costs
- * hardly more time than one. What would go on copying the source is pressed down in sampling, in each try half as much as in the
- * one before, but for numbers, names and quotations, which must be copied. The tries of a round are judged from the best to the
- * worst, by the mark that their tokens carry under the key (a choice that only the text written here makes, so the detector's null
- * is untouched) and by their likelihood under the unmarked model; the first whose meaning is the source's stays. If there is none,
- * or it mostly copies and so carries little of the mark, another round follows, which is told what went wrong. Under a
- * watermax key each try is itself the best of drafts, piece by piece (flow/drafts.h), and is made alone.
- * Thread: the rephraser's own. */
+ * hardly more time than one. Every other try is drawn with the mark, the others freely, for variety. What would go on copying the source is pressed
+ * down in sampling, in each try half as much as in the one before, but for numbers, names and quotations, which must be copied. They
+ * are judged by mark and likelihood, the best first, until two have the source's meaning; the one of them stays that scores more under the key,
+ * or the blend of both that does (a choice that only the text written here makes, so the detector's null is untouched), judged again as a
+ * whole. If none is right, another round follows, which is told what went wrong. Under a watermax key each try is itself the best of drafts, piece by piece
+ * (flow/drafts.h), and is made alone. Thread: the rephraser's own. */
 #include "flow/rephrase_chunk.h"
 
 #include <ctype.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -18,12 +18,14 @@
 #include "flow/meaning.h"
 #include "flow/meaning_model.h"
 #include "flow/quoted.h"
+#include "flow/rephrase_blend.h"
 #include "flow/rephrase_prompt.h"
 #include "flow/rephrase_try.h"
 
-#define COPIED_MAX 0.6
 #define AVOID_STRENGTH 1.0f
-enum { MARK_ENOUGH = 4 /* −log10 p */, AT_ONCE = 4, MAX_TRIES = 8, BEFORE_MAX = 240 /* bytes */ };
+#define QUALITY_LOSS 0.2 /* nats a token */
+#define GAIN_FULL 20.0   /* score over chance */
+enum { AT_ONCE = 4, GOOD_ENOUGH = 2, MAX_TRIES = 8, MAX_TRIES_MAX = 16, BEFORE_MAX = 240 /* bytes */ };
 
 /* The source's tokens, with gaps where copying is right: numbers, words with a capital, quotations, code.
  * Returns NULL without memory. */
@@ -50,21 +52,34 @@ static int32_t *to_avoid(const xoe_engine *en, const char *source, size_t n_sour
     return out;
 }
 
-/* The chunk, what stands before it in the result, its tokens, and the best so far. */
+/* The chunk, what stands before it in the result, its tokens, and what came of it so far. */
 struct work {
+    const xoe_rephrase_opts *o;
     const char *source, *before;
     size_t n, n_before;
     int32_t *tokens, *avoid; /* [n_tokens]; avoid: as to_avoid makes it */
     size_t n_tokens;
     uint64_t seed;
-    xoe_buf best;
-    double best_worth;
+    xoe_marker *marker;
+    int32_t *settled;        /* [n_settled], and room for a chunk: the tokens of the result so far */
+    size_t n_settled, cap_settled;
+    char gap[16];            /* white space that the result ends with */
+    xoe_buf best;            /* the rewrite that stays; empty: none yet */
 };
 
-/* A try that has come to its end, and what it is worth if its meaning is right. */
+/* A try that has come to its end. */
 struct candidate {
-    xoe_try t;
-    double log10_p, quality, copied, worth;
+    const char *text;
+    size_t n;
+    bool ended, good;
+    double gain, quality;
+    xoe_meaning verdict;
+};
+
+struct round {
+    xoe_try tries[AT_ONCE];
+    struct candidate c[AT_ONCE]; /* [n] the different ones of them */
+    int n_tries, n;
 };
 
 /* The end of the paragraph so far, from a word's beginning. */
@@ -97,21 +112,46 @@ static double strength(const xoe_rephrase_opts *o, const char *s, size_t n)
     return log10_p;
 }
 
-/* v->reason is "" when the rewrite is good. */
-static xoe_err judge(const xoe_rephrase_opts *o, const char *source, size_t n, const xoe_try *t, xoe_meaning *v, xoe_error *e)
+/* By how much the tokens of this text, after those of the result so far, score over chance under the writer's own shift. */
+static double gain_of(const char *s, size_t n, void *ud)
 {
-    const char *s = t->rewrite;
-    size_t m = t->n_rewrite;
+    struct work *w = ud;
+    xoe_buf text;
+    int32_t *tokens = NULL;
+    size_t n_tokens = 0;
+    double gain = 0;
+    xoe_buf_init(&text, 1 << 20);
+    xoe_buf_puts(&text, w->gap);
+    if (!xoe_buf_add(&text, s, n) && xoe_engine_tokenize(w->o->paraphraser, text.data, text.len, false, false, &tokens, &n_tokens, NULL) == XOE_OK &&
+        w->n_settled + n_tokens <= w->cap_settled) {
+        memcpy(w->settled + w->n_settled, tokens, n_tokens * sizeof *tokens);
+        if (xoe_marker_draft_gain(w->marker, w->settled, w->n_settled, n_tokens, &gain, NULL, NULL) != XOE_OK) gain = 0;
+    }
+    xoe_tokens_free(tokens);
+    xoe_buf_free(&text);
+    return gain;
+}
+
+/* Fills in c->verdict and c->good. */
+static xoe_err judge(const struct work *w, struct candidate *c, xoe_chunk_report *report, xoe_error *e)
+{
+    const xoe_rephrase_opts *o = w->o;
+    xoe_meaning *v = &c->verdict;
+    xoe_err rc = XOE_OK;
     *v = (xoe_meaning){.reason = "", .method = "", .similarity = NAN, .score = NAN};
-    if (t->finish == XOE_FINISH_LENGTH)
+    if (!c->ended)
         v->reason = "the paraphraser did not end";
-    else if (memchr(s, '\n', m) && !memchr(source, '\n', n))
+    else if (memchr(c->text, '\n', c->n) && !memchr(w->source, '\n', w->n))
         v->reason = "the rewrite has another layout";
-    else if (!xoe_utf8_valid(s, m))
+    else if (!xoe_utf8_valid(c->text, c->n))
         v->reason = "the rewrite is not UTF-8";
-    if (*v->reason) return XOE_OK;
-    xoe_meaning_opts mo = {.embedder = o->embedder, .model = o->paraphraser, .priority = o->priority, .deadline_mono_ms = o->deadline_mono_ms};
-    return xoe_meaning_check(&mo, source, n, s, m, v, e);
+    if (!*v->reason) {
+        xoe_meaning_opts mo = {.embedder = o->embedder, .model = o->judge, .priority = o->priority, .deadline_mono_ms = o->deadline_mono_ms};
+        rc = xoe_meaning_check(&mo, w->source, w->n, c->text, c->n, v, e);
+        report->check_ms += v->ms;
+    }
+    c->good = rc == XOE_OK && !*v->reason;
+    return rc;
 }
 
 static void note_verdict(xoe_chunk_report *r, const xoe_meaning *v)
@@ -122,127 +162,227 @@ static void note_verdict(xoe_chunk_report *r, const xoe_meaning *v)
     r->similarity = v->similarity;
 }
 
-/* What is kept among good tries: a nat a token more likely is worth as much as the mark at its full. */
-static void weigh(const xoe_rephrase_opts *o, const struct work *w, struct candidate *c)
+/* Under a key that drafts carry a try is as much work as several, and made alone. */
+static int at_once(const xoe_rephrase_opts *o)
 {
-    const xoe_try *t = &c->t;
-    c->log10_p = strength(o, t->rewrite, t->n_rewrite);
-    c->quality = t->n_tokens ? t->log_likelihood / (double)t->n_tokens : 0;
-    c->copied = xoe_copied_share(w->source, w->n, t->rewrite, t->n_rewrite);
-    c->worth = fmin(-c->log10_p, MARK_ENOUGH) / MARK_ENOUGH + c->quality;
+    return xoe_scheme_needs_drafts(o->key.params.scheme) ? 1 : AT_ONCE;
 }
 
-/* Start up to `most` tries at once and wait for all; *n: how many there are, to be cleared also after an error. */
-static xoe_err make(const xoe_rephrase_opts *o, const struct work *w, int most, const xoe_chunk_report *report, xoe_chunk_usage *usage,
-                    struct candidate *c, int *n, xoe_error *e)
+/* Start up to `most` tries at once and wait for all; r->n_tries: how many there are, to be cleared also after an error. */
+static xoe_err make(struct work *w, int most, const xoe_chunk_report *report, xoe_chunk_usage *usage, struct round *r, xoe_error *e)
 {
+    const xoe_rephrase_opts *o = w->o;
     float pressure = o->avoid_strength < 0 ? 0 : o->avoid_strength > 0 ? o->avoid_strength : AVOID_STRENGTH;
     struct xoe_try_from from = {.avoid = w->avoid, .n_avoid = w->n_tokens, .max_tokens = (int)(w->n_tokens * 2 + 40)};
     int32_t *prompt = NULL;
     xoe_error own = XOE_ERROR_INIT;
     xoe_err rc = xoe_rephrase_prompt(o->paraphraser, w->before, w->n_before, w->source, w->n, report->reason, &prompt, &from.n_prompt, &own);
     from.prompt = prompt;
-    for (*n = 0; *n < most && rc == XOE_OK; ++*n) {
-        from.seed = w->seed + (uint64_t)(report->tries + *n);
-        from.avoid_strength = ldexpf(pressure, -((report->tries + *n) % AT_ONCE));
-        from.patient = *n == 0;
-        rc = xoe_try_start(&c[*n].t, o, &from, &own);
+    for (r->n_tries = 0; r->n_tries < most && rc == XOE_OK; r->n_tries++) {
+        from.seed = w->seed + (uint64_t)(report->tries + r->n_tries);
+        from.avoid_strength = ldexpf(pressure, -((report->tries + r->n_tries) % AT_ONCE));
+        from.marked = at_once(o) == 1 || r->n_tries % 2 == 0;
+        from.patient = r->n_tries == 0;
+        rc = xoe_try_start(&r->tries[r->n_tries], o, &from, &own);
     }
     if (rc == XOE_EBUSY) { /* others want their places too: fewer tries then */
-        xoe_try_clear(&c[--*n].t);
+        xoe_try_clear(&r->tries[--r->n_tries]);
         rc = XOE_OK;
     } else if (rc != XOE_OK && e && own.code) {
         *e = own;
     }
-    for (int i = 0; i < *n && rc == XOE_OK; i++) {
-        rc = xoe_try_wait(&c[i].t, o, w->source, e);
-        usage->n_prompt_tokens += c[i].t.n_prompt;
-        usage->n_predicted_tokens += c[i].t.n_predicted;
-        if (rc == XOE_OK) weigh(o, w, &c[i]);
+    for (int i = 0; i < r->n_tries && rc == XOE_OK; i++) {
+        rc = xoe_try_wait(&r->tries[i], o, w->source, e);
+        usage->n_prompt_tokens += r->tries[i].n_prompt;
+        usage->n_predicted_tokens += r->tries[i].n_predicted;
     }
     xoe_tokens_free(prompt);
     return rc;
 }
 
 /* Under one key and shift tries that begin alike go on alike: the same text need not be judged twice. */
-static void drop_repeated(struct candidate *c, int n)
+static bool repeated(const struct round *r, const char *s, size_t n)
 {
-    for (int i = 1; i < n; i++)
-        for (int k = 0; k < i; k++)
-            if (c[i].t.n_rewrite == c[k].t.n_rewrite && !memcmp(c[i].t.rewrite, c[k].t.rewrite, c[i].t.n_rewrite)) c[i].worth = -INFINITY;
+    for (int i = 0; i < r->n; i++)
+        if (n == r->c[i].n && !memcmp(s, r->c[i].text, n)) return true;
+    return false;
 }
 
-static struct candidate *most_worth(struct candidate *c, int n)
+/* A different one becomes a candidate. */
+static void weigh(struct work *w, struct round *r, const xoe_try *t)
 {
-    struct candidate *best = NULL;
-    for (int i = 0; i < n; i++)
-        if (isfinite(c[i].worth) && (!best || c[i].worth > best->worth)) best = &c[i];
-    return best;
-}
-
-static xoe_err keep(struct work *w, const struct candidate *c, const xoe_meaning *v, xoe_chunk_report *report, xoe_error *e)
-{
-    w->best_worth = c->worth;
-    xoe_buf_reset(&w->best);
-    note_verdict(report, v);
-    report->log10_p = c->log10_p;
-    report->quality = c->quality;
-    report->copied = c->copied;
-    return xoe_buf_add(&w->best, c->t.rewrite, c->t.n_rewrite) ? xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite") : XOE_OK;
-}
-
-/* One round, its best good try into w->best when that is better. *enough: no other is needed. */
-static xoe_err do_round(const xoe_rephrase_opts *o, struct work *w, int most, xoe_chunk_report *report, xoe_chunk_usage *usage, bool *enough, xoe_error *e)
-{
-    struct candidate c[AT_ONCE], *next;
-    bool found = w->best.len > 0;
-    int n;
-    xoe_err rc = make(o, w, most, report, usage, c, &n, e);
-    report->tries += n;
-    if (rc == XOE_OK) drop_repeated(c, n);
-    while (rc == XOE_OK && (next = most_worth(c, n)) && !(w->best.len && next->worth <= w->best_worth)) {
-        xoe_meaning v;
-        rc = judge(o, w->source, w->n, &next->t, &v, e);
-        if (rc != XOE_OK) break;
-        report->check_ms += v.ms;
-        if (!*v.reason) {
-            rc = keep(w, next, &v, report, e);
-            *enough = next->copied <= COPIED_MAX;
-            break;
-        }
-        if (!found) note_verdict(report, &v);
-        next->worth = -INFINITY;
+    if (repeated(r, t->rewrite, t->n_rewrite)) return;
+    struct candidate *c = &r->c[r->n];
+    *c = (struct candidate){.text = t->rewrite, .n = t->n_rewrite, .ended = t->finish == XOE_FINISH_STOP,
+                            .gain = gain_of(t->rewrite, t->n_rewrite, w), .quality = t->n_tokens ? t->log_likelihood / (double)t->n_tokens : 0};
+    if (w->o->on_try) {
+        xoe_try_report report = {.source = w->source, .n_source = w->n, .before = w->before, .n_before = w->n_before, .rewrite = c->text,
+                                 .n_rewrite = c->n, .ended = c->ended, .log10_p = strength(w->o, c->text, c->n), .quality = c->quality};
+        if (!w->o->on_try(&report, w->o->try_ud)) return;
     }
-    for (int i = 0; i < n; i++)
-        xoe_try_clear(&c[i].t);
+    r->n++;
+}
+
+/* What the good tries changed, put together so that it gains most, to out; empty where that gains no more than each of them. */
+static double blend(struct work *w, const struct round *r, xoe_buf *out)
+{
+    xoe_blend b;
+    xoe_blend_choice from[AT_ONCE];
+    xoe_buf text;
+    double most = -INFINITY;
+    int n_from = 0;
+    xoe_blend_init(&b, w->source, w->n);
+    xoe_buf_init(&text, 1 << 20);
+    for (int i = 0; i < r->n; i++) {
+        if (!r->c[i].good) continue;
+        most = fmax(most, r->c[i].gain);
+        n_from += xoe_blend_add(&b, r->c[i].text, r->c[i].n, &from[n_from]);
+    }
+    for (int i = 0; i < n_from; i++) {
+        double gain = xoe_blend_climb(&b, &from[i], gain_of, w, &text);
+        if (!(gain > most)) continue;
+        most = gain;
+        xoe_buf_reset(out);
+        xoe_buf_add(out, xoe_buf_cstr(&text), text.len);
+    }
+    xoe_buf_free(&text);
+    return most;
+}
+
+/* A blend whose edits do not go together is less likely, as a rewrite, than what was really written. */
+static xoe_err reads_well(const struct work *w, const struct round *r, struct candidate *c, xoe_error *e)
+{
+    double surprises, worst = 0;
+    xoe_err rc = xoe_meaning_likelihood(w->o->paraphraser, w->source, w->n, c->text, c->n, w->o->priority, w->o->deadline_mono_ms, &c->quality, &surprises, e);
+    for (int i = 0; i < r->n; i++)
+        if (r->c[i].good) worst = fmin(worst, r->c[i].quality);
+    c->good = c->quality >= worst - QUALITY_LOSS;
+    return rc;
+}
+
+static xoe_err keep(struct work *w, const struct candidate *c, xoe_chunk_report *report, xoe_error *e)
+{
+    note_verdict(report, &c->verdict);
+    report->quality = c->quality;
+    return xoe_buf_add(&w->best, c->text, c->n) ? xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite") : XOE_OK;
+}
+
+/* Of the good tries, the one that gains most stays, or their blend, if that is good too. */
+static xoe_err choose(struct work *w, const struct round *r, xoe_chunk_report *report, xoe_error *e)
+{
+    const struct candidate *best = NULL;
+    xoe_buf text;
+    xoe_err rc = XOE_OK;
+    for (int i = 0; i < r->n; i++)
+        if (r->c[i].good && (!best || r->c[i].gain > best->gain)) best = &r->c[i];
+    if (!best) return XOE_OK;
+    xoe_buf_init(&text, 1 << 20);
+    struct candidate blended = {.gain = blend(w, r, &text), .ended = true};
+    if (text.len && !text.failed) {
+        blended.text = text.data;
+        blended.n = text.len;
+        rc = judge(w, &blended, report, e);
+        if (rc == XOE_OK && blended.good) rc = reads_well(w, r, &blended, e);
+        report->blended = blended.good;
+    }
+    if (rc == XOE_OK) rc = keep(w, blended.good ? &blended : best, report, e);
+    xoe_buf_free(&text);
+    return rc;
+}
+
+/* In this order they are judged: a nat a token more likely is worth as much as a gain of 20, the mark of a strong chunk. */
+static int by_worth(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    double more = fmin(y->gain, GAIN_FULL) / GAIN_FULL + y->quality - fmin(x->gain, GAIN_FULL) / GAIN_FULL - x->quality;
+    return more > 0 ? 1 : more < 0 ? -1 : 0;
+}
+
+/* One round; what of it is right and gains most into w->best. */
+static xoe_err do_round(struct work *w, int most, xoe_chunk_report *report, xoe_chunk_usage *usage, xoe_error *e)
+{
+    struct round r = {.n = 0};
+    int n_good = 0;
+    xoe_err rc = make(w, most, report, usage, &r, e);
+    report->tries += r.n_tries;
+    for (int i = 0; i < r.n_tries && rc == XOE_OK; i++)
+        weigh(w, &r, &r.tries[i]);
+    qsort(r.c, (size_t)r.n, sizeof *r.c, by_worth);
+    for (int i = 0; i < r.n && n_good < GOOD_ENOUGH && rc == XOE_OK; i++) {
+        rc = judge(w, &r.c[i], report, e);
+        n_good += r.c[i].good;
+        if (!n_good) note_verdict(report, &r.c[i].verdict);
+    }
+    if (rc == XOE_OK) rc = choose(w, &r, report, e);
+    for (int i = 0; i < r.n_tries; i++)
+        xoe_try_clear(&r.tries[i]);
     return rc;
 }
 
 /* For the report only: where the engine has no room for it now, it is left out. */
 static xoe_err measure(const xoe_rephrase_opts *o, const char *source, size_t n, const char *rewrite, size_t m, xoe_chunk_report *r, xoe_error *e)
 {
-    xoe_err rc = xoe_text_nll(o->paraphraser, source, n, o->priority, &r->source_nll, e);
-    if (rc == XOE_OK) rc = xoe_text_nll(o->paraphraser, rewrite, m, o->priority, &r->rewrite_nll, e);
+    xoe_err rc = xoe_text_nll(o->judge, source, n, o->priority, &r->source_nll, e);
+    if (rc == XOE_OK) rc = xoe_text_nll(o->judge, rewrite, m, o->priority, &r->rewrite_nll, e);
     return rc == XOE_EBUSY ? XOE_OK : rc;
+}
+
+/* The result so far as tokens, and room for this chunk after them. */
+static xoe_err prepare(struct work *w, const xoe_buf *out, xoe_error *e)
+{
+    const xoe_rephrase_opts *o = w->o;
+    size_t n_out = out->len;
+    int32_t *tokens = NULL;
+    while (n_out && isspace((unsigned char)out->data[n_out - 1]) && out->len - n_out + 1 < sizeof w->gap)
+        n_out--;
+    memcpy(w->gap, xoe_buf_cstr(out) + n_out, out->len - n_out);
+    xoe_err rc = xoe_engine_tokenize(o->paraphraser, w->source, w->n, false, false, &w->tokens, &w->n_tokens, e);
+    if (rc == XOE_OK && n_out) rc = xoe_engine_tokenize(o->paraphraser, out->data, n_out, false, false, &tokens, &w->n_settled, e);
+    if (rc == XOE_OK) rc = xoe_marker_open(&w->marker, &o->key.params, o->key.bytes, o->shift, 0, e);
+    if (rc != XOE_OK) goto done;
+    w->cap_settled = w->n_settled + 4 * w->n_tokens + 64;
+    w->settled = xoe_malloc(w->cap_settled * sizeof *w->settled);
+    w->avoid = to_avoid(o->paraphraser, w->source, w->n, w->tokens, w->n_tokens);
+    if (!w->settled || !w->avoid)
+        rc = xoe_error_set(e, XOE_ENOMEM, "no memory to rephrase");
+    else if (n_out)
+        memcpy(w->settled, tokens, w->n_settled * sizeof *tokens);
+done:
+    xoe_tokens_free(tokens);
+    return rc;
+}
+
+static void clear(struct work *w)
+{
+    xoe_buf_free(&w->best);
+    xoe_marker_close(w->marker);
+    xoe_free(w->settled);
+    xoe_free(w->avoid);
+    xoe_tokens_free(w->tokens);
 }
 
 xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_t n, size_t index, xoe_buf *out, xoe_chunk_report *report,
                            xoe_chunk_usage *usage, xoe_error *e)
 {
     int64_t t0 = xoe_clock_mono_ns();
-    struct work w = {.source = source, .n = n, .seed = o->seed + index * 16};
-    int most = o->max_tries > 0 ? o->max_tries : MAX_TRIES, at_once = xoe_scheme_needs_drafts(o->key.params.scheme) ? 1 : AT_ONCE;
-    bool enough = false;
+    struct work w = {.o = o, .source = source, .n = n, .seed = o->seed + index * MAX_TRIES_MAX};
+    int most = o->max_tries > 0 && o->max_tries < MAX_TRIES_MAX ? o->max_tries : MAX_TRIES;
     xoe_buf_init(&w.best, 1 << 20);
     report->outcome = XOE_CHUNK_KEPT_MEANING;
-    xoe_err rc = xoe_engine_tokenize(o->paraphraser, source, n, false, false, &w.tokens, &w.n_tokens, e);
-    if (rc == XOE_OK && !(w.avoid = to_avoid(o->paraphraser, source, n, w.tokens, w.n_tokens))) rc = xoe_error_set(e, XOE_ENOMEM, "no memory to rephrase");
+    xoe_err rc = prepare(&w, out, e);
     note_before(&w, out);
-    while (report->tries < most && !enough && rc == XOE_OK)
-        rc = do_round(o, &w, most - report->tries < at_once ? most - report->tries : at_once, report, usage, &enough, e);
+    while (rc == XOE_OK && report->tries < most && !w.best.len)
+        rc = do_round(&w, most - report->tries < at_once(o) ? most - report->tries : at_once(o), report, usage, e);
+    if (rc == XOE_ELIMIT) { /* it stays as it was, and the rest goes on */
+        report->reason = "the sentence is too long to rewrite";
+        xoe_buf_reset(&w.best);
+        rc = XOE_OK;
+    }
     if (rc == XOE_OK && w.best.len) {
         report->outcome = XOE_CHUNK_REWRITTEN;
         xoe_buf_add(out, w.best.data, w.best.len);
+        report->log10_p = strength(o, w.best.data, w.best.len);
+        report->copied = xoe_copied_share(source, n, w.best.data, w.best.len);
         report->length_ratio = (double)w.best.len / (double)n;
         if (o->measure) rc = measure(o, source, n, w.best.data, w.best.len, report, e);
     } else if (rc == XOE_OK) {
@@ -251,8 +391,6 @@ xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_
     }
     if (rc == XOE_OK && out->failed) rc = xoe_error_set(e, XOE_ENOMEM, "no memory for the rewritten text");
     report->ms = (double)(xoe_clock_mono_ns() - t0) * 1e-6;
-    xoe_buf_free(&w.best);
-    xoe_free(w.avoid);
-    xoe_tokens_free(w.tokens);
+    clear(&w);
     return rc;
 }

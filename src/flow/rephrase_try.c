@@ -34,7 +34,7 @@ xoe_err xoe_try_start(xoe_try *t, const xoe_rephrase_opts *o, const xoe_try_from
     *t = (xoe_try){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     xoe_buf_init(&t->text, 1 << 20);
     xoe_gen_request r = {.size = sizeof r, .prompt = from->prompt, .n_prompt = from->n_prompt, .sampling = XOE_SAMPLING_INIT, .n_probs = 0,
-                         .mark = &o->key.params, .mark_key = o->key.bytes, .mark_shift = o->shift, .priority = o->priority,
+                         .mark = from->marked ? &o->key.params : NULL, .mark_key = o->key.bytes, .mark_shift = o->shift, .priority = o->priority,
                          .deadline_mono_ms = o->deadline_mono_ms, .on_event = on_event, .ud = t, .max_tokens = from->max_tokens,
                          .reuse_prefix = true /* the instruction is the same for every chunk */};
     r.sampling.temperature = o->temperature > 0 ? o->temperature : 1.0f;

@@ -30,6 +30,7 @@ typedef struct xoe_try_from {
     float avoid_strength; /* logits */
     int max_tokens;
     uint64_t seed;
+    bool marked;          /* tokens are drawn with the mark; else freely: for variety, where the best of many is kept */
     bool patient;         /* wait while the engine's queue is full */
 } xoe_try_from;
 

@@ -30,13 +30,13 @@ json_t *xoe_answer_chunks(const xoe_rephrase_result *r)
     json_t *a = json_array();
     for (size_t i = 0; i < r->n_chunks; i++) {
         const xoe_chunk_report *c = &r->chunks[i];
-        json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:o, s:[I,I], s:[I,I], s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:f, s:f}", "outcome",
+        json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:o, s:[I,I], s:[I,I], s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:i, s:f, s:f}", "outcome",
             outcome_name(c->outcome), "reason", c->reason ? c->reason : "", "method", c->method ? c->method : "",
             "meaning_score", real_or_null(c->meaning), "source_bytes",
             (json_int_t)c->source_first, (json_int_t)c->source_end, "result_bytes", (json_int_t)c->out_first,
             (json_int_t)c->out_end, "similarity", real_or_null(c->similarity), "length_ratio",
             real_or_null(c->length_ratio), "log10_p", real_or_null(c->log10_p), "copied", real_or_null(c->copied),
-            "quality", real_or_null(c->quality), "perplexity_change", real_or_null(xoe_chunk_perplexity_change(c)), "tries", c->tries,
+            "quality", real_or_null(c->quality), "perplexity_change", real_or_null(xoe_chunk_perplexity_change(c)), "blended", (int)c->blended, "tries", c->tries,
             "ms", c->ms, "check_ms", c->check_ms));
     }
     return a;
