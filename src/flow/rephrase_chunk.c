@@ -200,9 +200,10 @@ static xoe_err make(struct work *w, int most, const xoe_chunk_report *report, xo
     return rc;
 }
 
-/* Under one key and shift tries that begin alike go on alike: the same text need not be judged twice. */
-static bool repeated(const struct round *r, const char *s, size_t n)
+/* A copy of the source carries nothing. Under one key and shift tries that begin alike go on alike: the same text need not be judged twice. */
+static bool repeated(const struct work *w, const struct round *r, const char *s, size_t n)
 {
+    if (n == w->n && !memcmp(s, w->source, n)) return true;
     for (int i = 0; i < r->n; i++)
         if (n == r->c[i].n && !memcmp(s, r->c[i].text, n)) return true;
     return false;
@@ -211,7 +212,7 @@ static bool repeated(const struct round *r, const char *s, size_t n)
 /* A different one becomes a candidate. */
 static void weigh(struct work *w, struct round *r, const xoe_try *t)
 {
-    if (repeated(r, t->rewrite, t->n_rewrite)) return;
+    if (repeated(w, r, t->rewrite, t->n_rewrite)) return;
     struct candidate *c = &r->c[r->n];
     *c = (struct candidate){.text = t->rewrite, .n = t->n_rewrite, .ended = t->finish == XOE_FINISH_STOP,
                             .gain = gain_of(t->rewrite, t->n_rewrite, w), .quality = t->n_tokens ? t->log_likelihood / (double)t->n_tokens : 0};
@@ -278,7 +279,7 @@ static xoe_err choose(struct work *w, const struct round *r, xoe_chunk_report *r
     if (!best) return XOE_OK;
     xoe_buf_init(&text, 1 << 20);
     struct candidate blended = {.gain = blend(w, r, &text), .ended = true};
-    if (text.len && !text.failed) {
+    if (text.len && !text.failed && !repeated(w, r, text.data, text.len)) {
         blended.text = text.data;
         blended.n = text.len;
         rc = judge(w, &blended, report, e);
@@ -369,6 +370,7 @@ xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_
     int most = o->max_tries > 0 && o->max_tries < MAX_TRIES_MAX ? o->max_tries : MAX_TRIES;
     xoe_buf_init(&w.best, 1 << 20);
     report->outcome = XOE_CHUNK_KEPT_MEANING;
+    report->reason = "the paraphraser only copies";
     xoe_err rc = prepare(&w, out, e);
     note_before(&w, out);
     while (rc == XOE_OK && report->tries < most && !w.best.len)
