@@ -26,7 +26,7 @@ typedef struct xoe_rephrase_opts {
     uint64_t seed;
     float temperature;      /* 0: 1.0 */
     float top_p;            /* 0: 0.8: the tail is where a small model slips */
-    int max_tries;          /* a chunk; 0: 4 */
+    int max_tries;          /* a chunk, under 16; 0: 8 */
     int chunk_tokens;       /* aim; 0: 30, about a sentence: what a small model rewrites without a slip */
     float avoid_strength;   /* pressure against copying the source, in logits; 0: 1.0; negative: none */
     bool measure;           /* perplexity of source and rewrite, for the report: two more passes over a chunk */
@@ -53,7 +53,7 @@ typedef struct xoe_chunk_report {
     double similarity;       /* cosine; NaN: no embedder */
     double length_ratio, log10_p;
     double copied;           /* share of the source's word trigrams in the rewrite; NaN: kept */
-    double quality;          /* mean log-likelihood of a token of the rewrite under the unmarked paraphraser; NaN: kept, or blended */
+    double quality;          /* mean log-likelihood of a token of the rewrite under the unmarked paraphraser; NaN: kept */
     double source_nll, rewrite_nll; /* nats a token, without the prompt, by the same model; NaN: not measured, or kept */
     bool blended;            /* put together from several good rewrites (flow/rephrase_blend.h) */
     int tries;

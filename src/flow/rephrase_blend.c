@@ -12,17 +12,13 @@
 
 enum { WORTHS_MAX = 3000 };
 
-struct run {
-    size_t first, end; /* bytes */
-};
-
 static bool blank(char c)
 {
     return isspace((unsigned char)c);
 }
 
 /* Returns how many words there are; more than max: too many. */
-static size_t split(const char *s, size_t n, struct run *w, size_t max)
+static size_t split(const char *s, size_t n, xoe_blend_word *w, size_t max)
 {
     size_t n_words = 0, i = 0;
     for (;;) {
@@ -39,18 +35,12 @@ static size_t split(const char *s, size_t n, struct run *w, size_t max)
 
 void xoe_blend_init(xoe_blend *b, const char *source, size_t n)
 {
-    struct run w[XOE_BLEND_WORDS_MAX];
     *b = (xoe_blend){.source = source, .n_source = n};
-    size_t n_words = split(source, n, w, XOE_BLEND_WORDS_MAX);
-    if (n_words > XOE_BLEND_WORDS_MAX) return;
-    b->n_words = n_words;
-    for (size_t i = 0; i < n_words; i++) {
-        b->words[i].first = w[i].first;
-        b->words[i].end = w[i].end;
-    }
+    size_t n_words = split(source, n, b->words, XOE_BLEND_WORDS_MAX);
+    b->n_words = n_words <= XOE_BLEND_WORDS_MAX ? n_words : 0;
 }
 
-static bool same_word(const xoe_blend *b, size_t i, const char *s, struct run w)
+static bool same_word(const xoe_blend *b, size_t i, const char *s, xoe_blend_word w)
 {
     size_t n = b->words[i].end - b->words[i].first;
     return n == w.end - w.first && !memcmp(b->source + b->words[i].first, s + w.first, n);
@@ -62,7 +52,7 @@ struct gap {
 };
 
 /* Gaps of the alignment, in order; returns their number, *common: words that are not in them, 0 also without memory. */
-static size_t align(const xoe_blend *b, const char *s, const struct run *w, size_t m, struct gap *gaps, size_t *common)
+static size_t align(const xoe_blend *b, const char *s, const xoe_blend_word *w, size_t m, struct gap *gaps, size_t *common)
 {
     unsigned short(*longest)[XOE_BLEND_WORDS_MAX + 1] = xoe_malloc((b->n_words + 1) * sizeof *longest); /* of the words from i, j on */
     size_t n = b->n_words, n_gaps = 0, i = 0, j = 0;
@@ -129,7 +119,7 @@ static size_t place_of(xoe_blend *b, const xoe_blend_edit *x)
 
 bool xoe_blend_add(xoe_blend *b, const char *rewrite, size_t m, xoe_blend_choice *choice)
 {
-    struct run w[XOE_BLEND_WORDS_MAX];
+    xoe_blend_word w[XOE_BLEND_WORDS_MAX];
     struct gap gaps[XOE_BLEND_WORDS_MAX + 1];
     size_t common, n_words = split(rewrite, m, w, XOE_BLEND_WORDS_MAX), before = b->n_edits;
     *choice = (xoe_blend_choice){0};

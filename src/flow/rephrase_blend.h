@@ -11,6 +11,8 @@
 
 enum { XOE_BLEND_WORDS_MAX = 256, XOE_BLEND_EDITS_MAX = 64 };
 
+typedef struct xoe_blend_word { size_t first, end; } xoe_blend_word; /* bytes of its text */
+
 /* Words [first, end) of the source become these bytes; neither is empty. */
 typedef struct xoe_blend_edit {
     size_t first, end;
@@ -21,7 +23,7 @@ typedef struct xoe_blend_edit {
 typedef struct xoe_blend {
     const char *source;
     size_t n_source, n_words, n_edits;
-    struct { size_t first, end; } words[XOE_BLEND_WORDS_MAX]; /* bytes of the source */
+    xoe_blend_word words[XOE_BLEND_WORDS_MAX]; /* of the source */
     xoe_blend_edit edits[XOE_BLEND_EDITS_MAX];
 } xoe_blend;
 

@@ -225,7 +225,7 @@ static void weigh(struct work *w, struct round *r, const xoe_try *t)
 }
 
 /* What the good tries changed, put together so that it gains most, to out; empty where that gains no more than each of them. */
-static double blend(struct work *w, const struct round *r, xoe_buf *out)
+static void blend(struct work *w, const struct round *r, xoe_buf *out)
 {
     xoe_blend b;
     xoe_blend_choice from[AT_ONCE];
@@ -247,7 +247,6 @@ static double blend(struct work *w, const struct round *r, xoe_buf *out)
         xoe_buf_add(out, xoe_buf_cstr(&text), text.len);
     }
     xoe_buf_free(&text);
-    return most;
 }
 
 /* A blend whose edits do not go together is less likely, as a rewrite, than what was really written. */
@@ -278,7 +277,8 @@ static xoe_err choose(struct work *w, const struct round *r, xoe_chunk_report *r
         if (r->c[i].good && (!best || r->c[i].gain > best->gain)) best = &r->c[i];
     if (!best) return XOE_OK;
     xoe_buf_init(&text, 1 << 20);
-    struct candidate blended = {.gain = blend(w, r, &text), .ended = true};
+    struct candidate blended = {.ended = true};
+    blend(w, r, &text);
     if (text.len && !text.failed && !repeated(w, r, text.data, text.len)) {
         blended.text = text.data;
         blended.n = text.len;

@@ -56,6 +56,15 @@ bad:
     return -1;
 }
 
+/* A group's set-up: one gumbel key, "test". */
+static inline int open_with_one_key(void **state)
+{
+    (void)state;
+    return open_app("{\"version\":1,\"keys\":[{\"id\":\"test\",\"key\":\"000102030405060708090a0b0c0d0e0f"
+                    "101112131415161718191a1b1c1d1e1f\",\"active\":true,\"created_ms\":1,\"retired_ms\":0,"
+                    "\"scheme\":\"gumbel\",\"width\":3,\"shifts\":4,\"payload_bits\":0}]}");
+}
+
 static inline int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
     (void)st;

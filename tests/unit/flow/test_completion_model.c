@@ -6,14 +6,6 @@
 
 #include "base/hash.h"
 
-static int setup(void **s)
-{
-    (void)s;
-    return open_app("{\"version\":1,\"keys\":[{\"id\":\"test\",\"key\":\"000102030405060708090a0b0c0d0e0f"
-                    "101112131415161718191a1b1c1d1e1f\",\"active\":true,\"created_ms\":1,\"retired_ms\":0,"
-                    "\"scheme\":\"gumbel\",\"width\":3,\"shifts\":4,\"payload_bits\":0}]}");
-}
-
 /* One column of the row of a request; "" when there is none. */
 static void row(const char *request_id, const char *column, char out[128])
 {
@@ -233,5 +225,5 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_out_of_memory_is_an_error),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, open_with_one_key, teardown);
 }

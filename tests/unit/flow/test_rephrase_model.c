@@ -30,16 +30,8 @@ static void test_endless_sentence(void **state)
     xoe_buf_free(&text);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    return open_app("{\"version\":1,\"keys\":[{\"id\":\"test\",\"key\":\"000102030405060708090a0b0c0d0e0f"
-                    "101112131415161718191a1b1c1d1e1f\",\"active\":true,\"created_ms\":1,\"retired_ms\":0,"
-                    "\"scheme\":\"gumbel\",\"width\":3,\"shifts\":4,\"payload_bits\":0}]}");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_endless_sentence)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, open_with_one_key, teardown);
 }

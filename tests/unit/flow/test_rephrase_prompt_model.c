@@ -66,16 +66,8 @@ static void test_bad_bytes(void **state)
     assert_int_equal(xoe_rephrase_prompt(app->chat, "", 0, "a\xff b", 4, "", &tokens, &n, &e), XOE_EINVAL);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    return open_app("{\"version\":1,\"keys\":[{\"id\":\"test\",\"key\":\"000102030405060708090a0b0c0d0e0f"
-                    "101112131415161718191a1b1c1d1e1f\",\"active\":true,\"created_ms\":1,\"retired_ms\":0,"
-                    "\"scheme\":\"gumbel\",\"width\":3,\"shifts\":4,\"payload_bits\":0}]}");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_last_turn), cmocka_unit_test(test_beginning_is_shared), cmocka_unit_test(test_bad_bytes)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, open_with_one_key, teardown);
 }
