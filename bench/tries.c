@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "flow/paraphrase_adapter.h"
+#include "flow/adapters.h"
 #include "flow/rephrase.h"
 
 static void die(const char *what, const char *why)
@@ -19,18 +19,18 @@ static void die(const char *what, const char *why)
 
 static xoe_engine *open_paraphraser(const char *path, bool plain)
 {
-    xoe_engine *en = NULL, *bare = NULL;
+    xoe_engine *en = NULL;
     xoe_error e = XOE_ERROR_INIT;
     xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
+    char title[128];
+    xoe_model_title(path, title, sizeof title);
     o.path = path;
-    o.n_slots = 1;
-    o.n_ctx_slot = 64;
-    if (xoe_engine_open(&bare, &o, &e)) die(path, e.msg);
     o.n_slots = 4;
     o.n_ctx_slot = 2048;
-    if (!plain && !xoe_paraphrase_adapter(bare, &o.adapter, &o.n_adapter)) fprintf(stderr, "bench_tries: no adapter for this model\n");
+    o.adapters = xoe_adapters_of(title, &o.n_adapters);
+    if (!o.n_adapters) fprintf(stderr, "bench_tries: no adapter for this model\n");
+    o.adapter = plain || !o.n_adapters ? XOE_AS_IT_IS : XOE_TO_REPHRASE;
     if (xoe_engine_open(&en, &o, &e)) die(path, e.msg);
-    xoe_engine_close(bare);
     return en;
 }
 

@@ -18,6 +18,12 @@ typedef struct xoe_job xoe_job;
 
 typedef enum xoe_priority { XOE_PRIORITY_BATCH, XOE_PRIORITY_INTERACTIVE, XOE_PRIORITY_VOICE } xoe_priority;
 
+/* A GGUF file with a low-rank adapter (LoRA), in memory. */
+typedef struct xoe_adapter {
+    const void *data;
+    size_t n;
+} xoe_adapter;
+
 /* 0 means default everywhere. */
 typedef struct xoe_engine_opts {
     size_t size;          /* sizeof(xoe_engine_opts) */
@@ -31,13 +37,16 @@ typedef struct xoe_engine_opts {
     int queue_max;        /* jobs waiting for a slot; default 64 */
     bool embeddings;      /* an embedding model (pooled) */
     bool vocab_only;      /* tokenizer only: no weights, no worker, no jobs */
-    const void *adapter;  /* [n_adapter] a GGUF file with LoRA for this model, in memory, in force for all jobs; NULL: none */
-    size_t n_adapter;
+    const xoe_engine *same_as;   /* an open engine of this file, whose weights and adapters serve this one too; NULL: read the file */
+    const xoe_adapter *const *adapters; /* [n_adapters], at most 4, to read with the weights */
+    int n_adapters;
+    int adapter;                 /* the one that is in force for all jobs, counted from 1; 0: none */
 } xoe_engine_opts;
 
-#define XOE_ENGINE_OPTS_INIT {sizeof(xoe_engine_opts), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define XOE_ENGINE_OPTS_INIT {sizeof(xoe_engine_opts), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
-/* Errors: XOE_ENOTFOUND (no such file), XOE_EFORMAT (not a model, or an adapter of another one), XOE_ENOMEM, XOE_EINVAL. */
+/* Errors: XOE_ENOTFOUND (no such file), XOE_EFORMAT (not a model, or an adapter of another one), XOE_ENOMEM, XOE_EINVAL.
+ * Engines with the same weights may be closed in any order. */
 XOE_API xoe_err xoe_engine_open(xoe_engine **out, const xoe_engine_opts *opts, xoe_error *e);
 /* Cancels what runs, waits for the worker, frees. Takes NULL. No job may be open. */
 XOE_API void xoe_engine_close(xoe_engine *en);
@@ -47,9 +56,12 @@ typedef struct xoe_engine_info {
     const char *title;              /* as the file names the model; "": it does not. Borrowed */
     int n_vocab, n_ctx_slot, n_slots, n_embd, n_layers, n_threads;
     uint64_t n_params, n_bytes;
-    bool embeddings, has_chat_template, adapted;
+    int adapter; /* that is in force, as in the options */
+    bool embeddings, has_chat_template;
 } xoe_engine_info;
 XOE_API void xoe_engine_get_info(const xoe_engine *en, xoe_engine_info *out);
+/* The title that xoe_engine_info would tell, without opening the model: out "" where the file has none or cannot be read. */
+XOE_API void xoe_model_title(const char *path, char *out, size_t cap);
 
 typedef struct xoe_engine_stats {
     uint64_t prompt_tokens, prompt_tokens_cached, predicted_tokens, decode_calls, busy_slots_sum;

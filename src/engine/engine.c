@@ -5,10 +5,8 @@
  * xoe_job_close waits for that. */
 #include "engine/internal.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -30,26 +28,14 @@ static int or_default(int value, int def)
     return value > 0 ? value : def;
 }
 
-static xoe_err load_model(xoe_engine *en, const xoe_engine_opts *o, xoe_error *e)
+static xoe_err take_model(xoe_engine *en, const xoe_engine_opts *o, xoe_error *e)
 {
-    struct stat st;
-    char why[200], magic[4] = "";
-    if (stat(o->path, &st))
-        return xoe_error_errno(e, errno == ENOENT ? XOE_ENOTFOUND : XOE_EIO, "cannot open the model %s", o->path);
-    FILE *f = fopen(o->path, "rb");
-    if (!f) return xoe_error_errno(e, XOE_EIO, "cannot open the model %s", o->path);
-    size_t got = fread(magic, 1, sizeof magic, f);
-    fclose(f);
-    if (got != 4 || memcmp(magic, "GGUF", 4))
-        return xoe_error_set(e, XOE_EFORMAT, "%s is not a GGUF model file", o->path);
-    struct llama_model_params mp = llama_model_default_params();
-    mp.vocab_only = o->vocab_only;
-    mp.n_gpu_layers = 0;
-    en->model = llama_model_load_from_file(o->path, mp);
-    if (!en->model) {
-        xoe_llama_last_error(why, sizeof why);
-        return xoe_error_set(e, XOE_EFORMAT, "cannot load the model %s: %s", o->path, why[0] ? why : "no reason given");
-    }
+    xoe_err rc = XOE_OK;
+    if (o->same_as)
+        en->weights = xoe_weights_share(o->same_as->weights);
+    else if ((rc = xoe_weights_read(&en->weights, o, e)))
+        return rc;
+    en->model = en->weights->model;
     en->vocab = llama_model_get_vocab(en->model);
     en->n_vocab = llama_vocab_n_tokens(en->vocab);
     en->suppress = llama_vocab_get_suppress_tokens(en->vocab, &en->n_suppress);
@@ -119,19 +105,14 @@ static xoe_err make_context(xoe_engine *en, const xoe_engine_opts *o, xoe_error 
     return XOE_OK;
 }
 
-static xoe_err load_adapter(xoe_engine *en, const xoe_engine_opts *o, xoe_error *e)
+static xoe_err use_adapter(xoe_engine *en, int adapter, xoe_error *e)
 {
-    void *bytes = (void *)(uintptr_t)o->adapter; /* fmemopen asks for it, and only reads */
-    FILE *f = o->n_adapter ? fmemopen(bytes, o->n_adapter, "rb") : NULL;
     float scale = 1;
-    if (f) {
-        en->adapter = llama_adapter_lora_init_from_file_ptr(en->model, f);
-        fclose(f);
-    }
-    if (en->adapter && !llama_set_adapters_lora(en->ctx, &en->adapter, 1, &scale)) return XOE_OK;
-    char why[200];
-    xoe_llama_last_error(why, sizeof why);
-    return xoe_error_set(e, XOE_EFORMAT, "the adapter does not fit %s: %s", en->name, why[0] ? why : "no reason given");
+    struct xoe_weights *w = en->weights;
+    en->adapter = adapter;
+    if (adapter <= 0) return XOE_OK;
+    if (adapter <= w->n_adapters && !llama_set_adapters_lora(en->ctx, &w->adapters[adapter - 1], 1, &scale)) return XOE_OK;
+    return xoe_error_set(e, XOE_EINVAL, "%s has no adapter %d", en->name, adapter);
 }
 
 xoe_err xoe_engine_open(xoe_engine **out, const xoe_engine_opts *opts, xoe_error *e)
@@ -139,6 +120,9 @@ xoe_err xoe_engine_open(xoe_engine **out, const xoe_engine_opts *opts, xoe_error
     *out = NULL;
     if (!opts || opts->size != sizeof *opts || !opts->path || !opts->path[0])
         return xoe_error_set(e, XOE_EINVAL, "an engine needs options with a model path");
+    if (opts->n_adapters > XOE_ADAPTERS_MAX) return xoe_error_set(e, XOE_EINVAL, "an engine takes at most %d adapters", XOE_ADAPTERS_MAX);
+    if (opts->same_as && (!opts->same_as->ctx || opts->vocab_only || strcmp(opts->same_as->path, opts->path)))
+        return xoe_error_set(e, XOE_EINVAL, "weights can be those of an engine of the same file alone");
     xoe_llama_init_once();
     xoe_engine *en = xoe_calloc(1, sizeof *en);
     if (!en) return xoe_error_set(e, XOE_ENOMEM, "no memory for an engine");
@@ -150,10 +134,10 @@ xoe_err xoe_engine_open(xoe_engine **out, const xoe_engine_opts *opts, xoe_error
     en->queue_max = or_default(opts->queue_max, 64);
     en->path = xoe_strdup(opts->path);
     en->name = opts->name ? xoe_strdup(opts->name) : stem_of(opts->path);
-    xoe_err rc = !en->path || !en->name ? xoe_error_set(e, XOE_ENOMEM, "no memory for an engine") : load_model(en, opts, e);
+    xoe_err rc = !en->path || !en->name ? xoe_error_set(e, XOE_ENOMEM, "no memory for an engine") : take_model(en, opts, e);
     if (rc == XOE_OK) en->templates = xoe_chat_templates_new(en->model);
     if (rc == XOE_OK && !opts->vocab_only) rc = make_context(en, opts, e);
-    if (rc == XOE_OK && en->ctx && opts->adapter) rc = load_adapter(en, opts, e);
+    if (rc == XOE_OK && en->ctx) rc = use_adapter(en, opts->adapter, e);
     if (rc == XOE_OK && !opts->vocab_only) {
         int code = pthread_create(&en->worker, NULL, xoe_worker_main, en);
         en->has_worker = code == 0;
@@ -187,7 +171,7 @@ void xoe_engine_close(xoe_engine *en)
     if (en->batch.token) llama_batch_free(en->batch);
     xoe_chat_templates_delete(en->templates);
     if (en->ctx) llama_free(en->ctx);
-    if (en->model) llama_model_free(en->model);
+    xoe_weights_release(en->weights);
     pthread_cond_destroy(&en->finished);
     pthread_cond_destroy(&en->wake);
     pthread_mutex_destroy(&en->lock);
@@ -205,7 +189,7 @@ void xoe_engine_get_info(const xoe_engine *en, xoe_engine_info *out)
         .n_ctx_slot = en->n_ctx_slot, .n_slots = en->n_slots, .n_threads = en->n_threads,
         .n_embd = llama_model_n_embd_out(en->model), .n_layers = llama_model_n_layer(en->model), .n_params = llama_model_n_params(en->model),
         .n_bytes = llama_model_size(en->model), .embeddings = en->embeddings,
-        .has_chat_template = llama_model_chat_template(en->model, NULL) != NULL, .adapted = en->adapter != NULL,
+        .has_chat_template = llama_model_chat_template(en->model, NULL) != NULL, .adapter = en->adapter,
     };
 }
 

@@ -6,6 +6,7 @@
 #ifdef __cplusplus
 #include <atomic>
 using std::atomic_bool;
+using std::atomic_int;
 #else
 #include <stdatomic.h>
 #endif
@@ -67,11 +68,26 @@ typedef struct xoe_slot {
     int64_t start_ns, first_ns;
 } xoe_slot;
 
+enum { XOE_ADAPTERS_MAX = 4 };
+
+/* A model in memory with its adapters, and how many engines have it. Adapters come and go with it: contexts that are at work look at the list. */
+struct xoe_weights {
+    struct llama_model *model;
+    struct llama_adapter_lora *adapters[XOE_ADAPTERS_MAX]; /* freed with the model */
+    int n_adapters;
+    atomic_int users;
+};
+/* *out: also after an error, to be released. */
+xoe_err xoe_weights_read(struct xoe_weights **out, const xoe_engine_opts *o, xoe_error *e);
+struct xoe_weights *xoe_weights_share(struct xoe_weights *w);
+void xoe_weights_release(struct xoe_weights *w); /* takes NULL */
+
 struct xoe_engine {
     char *name, *path, *desc, *title;
-    struct llama_model *model;
+    struct xoe_weights *weights;
+    struct llama_model *model; /* the weights' */
     struct llama_context *ctx;
-    struct llama_adapter_lora *adapter; /* freed with the model */
+    int adapter; /* counted from 1; 0: none */
     const struct llama_vocab *vocab;
     struct xoe_chat_templates *templates; /* engine/chat.cpp's */
     int n_vocab, n_ctx_slot, n_slots, n_batch, n_prefill, n_threads, queue_max;

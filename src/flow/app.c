@@ -18,11 +18,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "flow/paraphrase_adapter.h"
+#include "flow/adapters.h"
 
-enum { POOL_MAX = 16, CTX_ADAPTED = 1024, PREFILL_ADAPTED = 64 };
+enum { POOL_MAX = 16, CTX_REPHRASE = 1024, CTX_JUDGE = 1536, PREFILL_REPHRASE = 64 };
 
-typedef enum pool_use { USE_TEXT, USE_EMBEDDINGS, USE_VOCABULARY, USE_ADAPTED /* to rephrase */ } pool_use;
+typedef enum pool_use { USE_TEXT, USE_EMBEDDINGS, USE_VOCABULARY, USE_REPHRASE /* adapted */, USE_JUDGE /* as it is */ } pool_use;
+static const char *const use_names[] = {"", " (embeddings)", " (vocabulary)", " (to rephrase)", " (to judge)"};
 
 typedef struct pool_entry {
     xoe_engine *engine; /* NULL: free entry */
@@ -91,11 +92,22 @@ static const char *stem_of(const char *path, char out[XOE_MODEL_NAME_MAX])
     return out;
 }
 
-/* adapted_from: the same model as it is, where the use is to rephrase; else NULL. */
-static xoe_err open_engine(const app *a, const char *path, const char *name, pool_use use, const xoe_engine *adapted_from, xoe_engine **out, xoe_error *e)
+/* Another engine of this file, whose weights will do. Under load_mu, so that it is not closed. */
+static const xoe_engine *with_weights(app *a, const char *path)
+{
+    const pool_entry *p = NULL;
+    pthread_mutex_lock(&a->mu);
+    for (int i = 0; i < 3 && !p; i++)
+        p = find_path(a, path, (pool_use[]){USE_TEXT, USE_REPHRASE, USE_JUDGE}[i]);
+    pthread_mutex_unlock(&a->mu);
+    return p ? p->engine : NULL;
+}
+
+static xoe_err open_engine(app *a, const char *path, const char *name, pool_use use, xoe_engine **out, xoe_error *e)
 {
     const xoe_config *c = a->pub.config;
     xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
+    char title[128];
     int64_t start = xoe_clock_mono_ms();
     o.path = path;
     o.name = name;
@@ -105,21 +117,27 @@ static xoe_err open_engine(const app *a, const char *path, const char *name, poo
     o.queue_max = (int)c->queue;
     o.embeddings = use == USE_EMBEDDINGS;
     o.vocab_only = use == USE_VOCABULARY;
-    if (use == USE_EMBEDDINGS) o.n_ctx_slot = 0; /* as trained: embedding models have short contexts */
-    if (use == USE_ADAPTED && xoe_paraphrase_adapter(adapted_from, &o.adapter, &o.n_adapter)) { /* a sentence at a time: small buffers will do */
-        if (o.n_ctx_slot <= 0 || o.n_ctx_slot > CTX_ADAPTED) o.n_ctx_slot = CTX_ADAPTED;
-        o.n_prefill = PREFILL_ADAPTED;
-        o.n_batch = PREFILL_ADAPTED + o.n_slots;
+    if (use == USE_EMBEDDINGS) {
+        o.n_ctx_slot = 0; /* as trained: embedding models have short contexts */
+    } else if (use != USE_VOCABULARY) {
+        xoe_model_title(path, title, sizeof title);
+        o.adapters = xoe_adapters_of(title, &o.n_adapters);
+        o.same_as = with_weights(a, path);
     }
+    int most = use == USE_REPHRASE ? CTX_REPHRASE : use == USE_JUDGE ? CTX_JUDGE : 0;
+    if (most) { /* a sentence at a time: small buffers will do */
+        if (o.n_ctx_slot <= 0 || o.n_ctx_slot > most) o.n_ctx_slot = most;
+        o.n_prefill = PREFILL_REPHRASE;
+        o.n_batch = PREFILL_REPHRASE + o.n_slots;
+    }
+    if (use == USE_REPHRASE) o.adapter = XOE_TO_REPHRASE;
     xoe_err rc = xoe_engine_open(out, &o, e);
-    if (!rc)
-        xoe_log(XOE_LOG_INFO, "models", "opened %s%s in %d ms", name,
-                use == USE_VOCABULARY ? " (vocabulary)" : use == USE_ADAPTED ? " (to rephrase)" : "", (int)(xoe_clock_mono_ms() - start));
+    if (!rc) xoe_log(XOE_LOG_INFO, "models", "opened %s%s in %d ms", name, use_names[use], (int)(xoe_clock_mono_ms() - start));
     return rc;
 }
 
 /* The engine of a file, loaded if need be. pin: for good; else one user is counted. */
-static xoe_err pool_get(app *a, const char *path, const char *name, pool_use use, const xoe_engine *adapted_from, bool pin, xoe_engine **out, xoe_error *e)
+static xoe_err pool_get(app *a, const char *path, const char *name, pool_use use, bool pin, xoe_engine **out, xoe_error *e)
 {
     xoe_err rc = XOE_OK;
     xoe_engine *close_this = NULL, *engine = NULL;
@@ -144,7 +162,7 @@ static xoe_err pool_get(app *a, const char *path, const char *name, pool_use use
                              "max_models", name, (int)a->pub.config->max_models);
         goto out;
     }
-    if ((rc = open_engine(a, path, name, use, adapted_from, &engine, e))) goto out;
+    if ((rc = open_engine(a, path, name, use, &engine, e))) goto out;
     pthread_mutex_lock(&a->mu);
     *p = (pool_entry){.engine = engine, .use = use, .pinned = pin, .users = !pin, .used_ms = xoe_clock_mono_ms()};
     snprintf(p->path, sizeof p->path, "%s", path);
@@ -220,7 +238,7 @@ xoe_err xoe_app_model(xoe_app *pub, const char *name, bool embeddings, xoe_engin
     if (known && is_embedder != embeddings)
         return xoe_error_param(e, XOE_EINVAL, "model", "%s is %s model and cannot be used here", proper,
                                is_embedder ? "an embedding" : "a text");
-    return pool_get(a, path, proper, embeddings ? USE_EMBEDDINGS : USE_TEXT, NULL, false, out, e);
+    return pool_get(a, path, proper, embeddings ? USE_EMBEDDINGS : USE_TEXT, false, out, e);
 }
 
 void xoe_app_release(xoe_app *pub, xoe_engine *en)
@@ -240,13 +258,26 @@ static bool fit_to_rephrase(const app *a, const char *name)
     return !m || m->paraphrase; /* the owner's own file is the owner's choice */
 }
 
+/* The model that rephrases, and as the judge of what it writes the same as it is: the chat model's engine if that is the one. */
+static xoe_err open_paraphraser(app *a, const char *path, const char *name, xoe_engine **paraphraser, xoe_engine **judge, xoe_error *e)
+{
+    char title[128];
+    int n;
+    pthread_mutex_lock(&a->mu);
+    bool is_chat = find_path(a, path, USE_TEXT) != NULL;
+    pthread_mutex_unlock(&a->mu);
+    xoe_model_title(path, title, sizeof title);
+    bool adapted = xoe_adapters_of(title, &n) != NULL;
+    xoe_err rc = pool_get(a, path, name, is_chat || !adapted ? USE_TEXT : USE_JUDGE, true, judge, e);
+    *paraphraser = *judge;
+    return rc == XOE_OK && adapted ? pool_get(a, path, name, USE_REPHRASE, true, paraphraser, e) : rc;
+}
+
 xoe_err xoe_app_paraphraser(xoe_app *pub, xoe_engine **out, xoe_error *e)
 {
     app *a = self(pub);
     char path[XOE_MODEL_PATH_MAX], name[XOE_MODEL_NAME_MAX];
     const char *warning = "";
-    const void *adapter;
-    size_t n_adapter;
     xoe_engine *judge = NULL;
     pthread_mutex_lock(&a->mu);
     *out = pub->paraphrase;
@@ -256,18 +287,12 @@ xoe_err xoe_app_paraphraser(xoe_app *pub, xoe_engine **out, xoe_error *e)
     if (rc == XOE_ENOTFOUND && pub->chat && !*pub->config->paraphrase_model) {
         xoe_engine_info info;
         xoe_engine_get_info(pub->chat, &info);
-        judge = pub->chat;
         snprintf(path, sizeof path, "%s", info.path);
         snprintf(name, sizeof name, "%s", info.name);
         rc = XOE_OK;
-    } else if (!rc) {
-        rc = pool_get(a, path, name, USE_TEXT, NULL, true, &judge, e);
     }
+    if (!rc) rc = open_paraphraser(a, path, name, out, &judge, e);
     if (rc) return rc;
-    if (!xoe_paraphrase_adapter(judge, &adapter, &n_adapter))
-        *out = judge;
-    else if ((rc = pool_get(a, path, name, USE_ADAPTED, judge, true, out, e)))
-        return rc;
     if (!fit_to_rephrase(a, name))
         warning = "no model that is good enough to rephrase is present: expect chunks left unmarked; get one "
                   "with `xoe models pull`";
@@ -288,7 +313,7 @@ xoe_err xoe_app_paraphrase_tokenizer(xoe_app *pub, xoe_engine **out, xoe_error *
     pthread_mutex_unlock(&a->mu);
     if (*out) return XOE_OK;
     xoe_err rc = xoe_manifest_default(pub->config, "paraphrase", path, name, e);
-    return rc ? rc : pool_get(a, path, name, USE_VOCABULARY, NULL, true, out, e);
+    return rc ? rc : pool_get(a, path, name, USE_VOCABULARY, true, out, e);
 }
 
 const char *xoe_app_paraphraser_warning(xoe_app *pub)
@@ -379,7 +404,7 @@ static xoe_err open_default(app *a, const char *purpose, bool optional, pool_use
         if (e) *e = own;
         return rc;
     }
-    return pool_get(a, path, name, use, NULL, true, out, e);
+    return pool_get(a, path, name, use, true, out, e);
 }
 
 xoe_err xoe_app_open(xoe_app **out, const xoe_config *config, int parts, xoe_error *e)

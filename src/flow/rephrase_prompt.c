@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "flow/adapters.h"
 #include "flow/chat_tokens.h"
 #include "flow/meaning.h"
 
@@ -30,7 +31,7 @@ static const struct {
      "Green and brown material both belong in a good heap. If there is too much of the green kind, the heap turns wet and starts to smell."},
 };
 
-/* What the adapters were trained with (tools/train_paraphraser.py): they need no examples. */
+/* What the adapter was trained with (tools/train_paraphraser.py): it needs no examples. */
 static const char adapted_instruction[] = "You rephrase text: the same in other words, nothing lost, nothing added.";
 
 /* What to tell the next try, by a part of the last one's reason; lists: name what must be kept too. */
@@ -78,9 +79,10 @@ xoe_err xoe_rephrase_prompt(const xoe_engine *en, const char *before, size_t n_b
     if (h->lists) xoe_meaning_must_keep(source, n, &keep);
     xoe_engine_info info;
     xoe_engine_get_info(en, &info);
+    bool adapted = info.adapter == XOE_TO_REPHRASE;
     json_t *chat = json_array();
-    int bad = xoe_chat_turn(chat, "system", json_string(info.adapted ? adapted_instruction : instruction));
-    for (size_t i = 0; i < sizeof examples / sizeof *examples && !info.adapted; i++) {
+    int bad = xoe_chat_turn(chat, "system", json_string(adapted ? adapted_instruction : instruction));
+    for (size_t i = 0; i < sizeof examples / sizeof *examples && !adapted; i++) {
         bad |= xoe_chat_turn(chat, "user", request(examples[i].before, strlen(examples[i].before), examples[i].source, strlen(examples[i].source), "", ""));
         bad |= xoe_chat_turn(chat, "assistant", json_string(examples[i].rewrite));
     }

@@ -295,22 +295,59 @@ static void test_bad_adapter(void **s)
 {
     (void)s;
     static const char nonsense[] = "GGUF, or so it says";
+    xoe_adapter a = {nonsense, sizeof nonsense};
+    const xoe_adapter *list[] = {&a};
     xoe_engine_info info;
     xoe_engine *x;
     xoe_error e = XOE_ERROR_INIT;
     xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
     xoe_engine_get_info(en, &info);
-    assert_false(info.adapted);
+    assert_int_equal(info.adapter, 0);
     o.path = info.path;
     o.n_ctx_slot = 64;
     o.n_slots = 1;
-    o.adapter = nonsense;
-    for (o.n_adapter = sizeof nonsense;; o.n_adapter = 0) { /* nonsense, and nothing */
+    o.adapters = list;
+    o.n_adapters = 1;
+    for (;; a.n = 0) { /* nonsense, and nothing */
         assert_int_equal(xoe_engine_open(&x, &o, &e), XOE_EFORMAT);
         assert_null(x);
         assert_non_null(strstr(e.msg, "adapter does not fit"));
-        if (!o.n_adapter) break;
+        if (!a.n) break;
     }
+    o.n_adapters = 0;
+    o.adapter = 1;
+    assert_int_equal(xoe_engine_open(&x, &o, &e), XOE_EINVAL);
+    assert_non_null(strstr(e.msg, "no adapter 1"));
+}
+
+/* Two engines of one file have its weights in memory once; the one that read them may be the first to go. */
+static void test_shared_weights(void **s)
+{
+    (void)s;
+    size_t n;
+    int32_t *t = tokens_of(PROMPT, &n);
+    float alone[64], shared[64];
+    xoe_engine_info info;
+    xoe_engine *x, *y;
+    xoe_error e = XOE_ERROR_INIT;
+    xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
+    xoe_engine_get_info(en, &info);
+    o.path = info.path;
+    o.n_ctx_slot = 64;
+    o.n_slots = 1;
+    assert_true(n > 2 && n <= 64);
+    assert_int_equal(xoe_engine_open(&x, &o, &e), XOE_OK);
+    assert_int_equal(xoe_engine_score(x, t, n, 1, XOE_PRIORITY_BATCH, alone, NULL, NULL), XOE_OK);
+    o.same_as = x;
+    assert_int_equal(xoe_engine_open(&y, &o, &e), XOE_OK);
+    xoe_engine_close(x);
+    assert_int_equal(xoe_engine_score(y, t, n, 1, XOE_PRIORITY_BATCH, shared, NULL, NULL), XOE_OK);
+    assert_memory_equal(alone, shared, (n - 1) * sizeof *alone);
+    o.same_as = y;
+    o.path = "/another/file.gguf";
+    assert_int_equal(xoe_engine_open(&x, &o, &e), XOE_EINVAL);
+    xoe_engine_close(y);
+    xoe_tokens_free(t);
 }
 
 /* The start of a real model: a header that promises more than there is. */
@@ -348,8 +385,8 @@ int main(void)
         cmocka_unit_test(test_greedy_is_deterministic), cmocka_unit_test(test_seed_reproduces),
         cmocka_unit_test(test_cancel_and_deadline),     cmocka_unit_test(test_limits),
         cmocka_unit_test(test_queue_is_bounded),        cmocka_unit_test(test_grammar),
-        cmocka_unit_test(test_logprobs),                cmocka_unit_test(test_reading), cmocka_unit_test(test_mark_is_found),
-        cmocka_unit_test(test_chat_template),           cmocka_unit_test(test_bad_files), cmocka_unit_test(test_bad_adapter),
+        cmocka_unit_test(test_logprobs), cmocka_unit_test(test_reading), cmocka_unit_test(test_mark_is_found),
+        cmocka_unit_test(test_chat_template),           cmocka_unit_test(test_bad_files), cmocka_unit_test(test_bad_adapter), cmocka_unit_test(test_shared_weights),
         cmocka_unit_test(test_truncated_file),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

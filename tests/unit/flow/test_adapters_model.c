@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "flow/meaning_model.h"
-#include "flow/paraphrase_adapter.h"
+#include "flow/adapters.h"
 #include "flow/rephrase_prompt.h"
 
 static const char source[] = "The ferry had to turn back on Tuesday because a pump failed, but none of its 46 passengers was hurt.";
@@ -27,15 +27,18 @@ static void path_of(char path[600], const char *file)
         snprintf(path, 600, "%s/.local/share/xoe/models/%s", getenv("HOME"), file);
 }
 
-static xoe_engine *open_with(const char *path, const void *adapter, size_t n)
+static xoe_engine *open_as(const char *path, xoe_adapted adapter, const xoe_engine *same_as)
 {
+    char title[128];
     xoe_engine *en = NULL;
     xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
+    xoe_model_title(path, title, sizeof title);
     o.path = path;
     o.n_slots = 2;
     o.n_ctx_slot = 1024;
-    o.adapter = adapter;
-    o.n_adapter = n;
+    o.adapters = xoe_adapters_of(title, &o.n_adapters);
+    o.adapter = (int)adapter;
+    o.same_as = same_as;
     assert_int_equal(xoe_engine_open(&en, &o, NULL), XOE_OK);
     return en;
 }
@@ -59,24 +62,25 @@ static size_t prompt_length(const xoe_engine *en)
 static void test_adapter(void **s)
 {
     (void)s;
-    char path[600], small[600];
-    const void *adapter = NULL;
-    size_t n = 0;
+    char path[600], small[600], title[128];
+    int n;
     xoe_engine_info info;
     path_of(path, "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf");
     path_of(small, "SmolLM2-135M-Instruct.Q4_1.gguf");
-    xoe_engine *other = open_with(small, NULL, 0), *bare = open_with(path, NULL, 0);
-    assert_false(xoe_paraphrase_adapter(other, &adapter, &n));
-    assert_true(xoe_paraphrase_adapter(bare, &adapter, &n));
-    xoe_engine *adapted = open_with(path, adapter, n);
+    xoe_model_title(small, title, sizeof title);
+    assert_string_equal(title, "Smollm2 135M 8k Lc100K Mix1 Ep2");
+    assert_null(xoe_adapters_of(title, &n));
+    assert_int_equal(n, 0);
+    xoe_model_title("/no/such/file", title, sizeof title);
+    assert_string_equal(title, "");
+    xoe_engine *bare = open_as(path, XOE_AS_IT_IS, NULL), *adapted = open_as(path, XOE_TO_REPHRASE, bare);
     xoe_engine_get_info(adapted, &info);
-    assert_true(info.adapted);
+    assert_int_equal(info.adapter, XOE_TO_REPHRASE);
     assert_true(prompt_length(adapted) * 3 < prompt_length(bare));
     double good = likelihood(adapted, faithful), bad = likelihood(adapted, spoiled);
     if (!(good > likelihood(bare, faithful) && good > bad)) fail_msg("faithful %.2f, spoiled %.2f, faithful by the bare model %.2f", good, bad, likelihood(bare, faithful));
     xoe_engine_close(adapted);
     xoe_engine_close(bare);
-    xoe_engine_close(other);
 }
 
 int main(void)
