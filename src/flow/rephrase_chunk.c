@@ -367,7 +367,7 @@ xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_
 {
     int64_t t0 = xoe_clock_mono_ns();
     struct work w = {.o = o, .source = source, .n = n, .seed = o->seed + index * MAX_TRIES_MAX};
-    int most = o->max_tries > 0 && o->max_tries < MAX_TRIES_MAX ? o->max_tries : MAX_TRIES;
+    int most = o->max_tries <= 0 ? MAX_TRIES : o->max_tries < MAX_TRIES_MAX ? o->max_tries : MAX_TRIES_MAX;
     xoe_buf_init(&w.best, 1 << 20);
     report->outcome = XOE_CHUNK_KEPT_MEANING;
     report->reason = "the paraphraser only copies";
