@@ -3,7 +3,8 @@
  * out (odd ids); each wrong decision with its reason; milliseconds a pair.
  * Usage: bench_meaning [-e EMBEDDER.gguf] [-m MODEL.gguf] [-p PAIRS.jsonl] [-f FEATURES.jsonl] [-l LAYER] [-r FIRST:END] [-q]
  * -f: append the evidence of each pair, for tools/fit_meaning.py and fit_probe.py; -l LAYER: with the source's likelihood and the model's state
- * after that block, for fit_probe.py (what passes is then by words alone); -q: no list of wrong decisions; -r FIRST:END: only these lines. */
+ * after that block, for fit_probe.py (what passes is then by words alone); -q: no list of wrong decisions; -r FIRST:END: only these lines.
+ * Rewrites that readers judged have a "verdict" (good, disputable, spoiled) in place of "good". */
 #include <jansson.h>
 #include <limits.h>
 #include <math.h>
@@ -85,11 +86,12 @@ static void one_pair(const xoe_meaning_opts *o, const char *line, FILE *features
     json_error_t je;
     xoe_error e = XOE_ERROR_INIT;
     xoe_meaning m;
-    int id, good;
-    const char *kind, *source, *rewrite;
+    int id, good = -1;
+    const char *kind, *source, *rewrite, *verdict = "";
     json_t *j = json_loads(line, 0, &je);
-    if (!j || json_unpack(j, "{s:i, s:b, s:s, s:s, s:s}", "id", &id, "good", &good, "kind", &kind, "source", &source, "rewrite", &rewrite))
+    if (!j || json_unpack(j, "{s:i, s?b, s?s, s:s, s:s, s:s}", "id", &id, "good", &good, "verdict", &verdict, "kind", &kind, "source", &source, "rewrite", &rewrite) || (good < 0) != (*verdict != 0))
         die("a line of the pairs", line);
+    if (*verdict) good = !strcmp(verdict, "good");
     xoe_meaning_opts by_words = *o;
     if (layer >= 0) by_words.model = NULL; /* its state is wanted, not what the present probe makes of it */
     if (xoe_meaning_check(&by_words, source, strlen(source), rewrite, strlen(rewrite), &m, &e) != XOE_OK) die("check", e.msg);

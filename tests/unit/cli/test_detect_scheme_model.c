@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../modelpath.h"
 #include "base/buf.h"
 #include "base/rng.h"
 #include "base/text.h"
@@ -23,7 +24,7 @@
 
 enum { N_TOKENS = 220, N_CANDS = 24, MAX_WORDS = 4000 };
 
-static char folder[] = "/tmp/xoe-scheme-XXXXXX", model[4096], text_path[128], out_path[128], key_path[128];
+static char folder[] = "/tmp/xoe-scheme-XXXXXX", model[MODEL_PATH_BYTES], text_path[128], out_path[128], key_path[128];
 static xoe_engine *en;
 static int n_vocab;
 static int32_t words[MAX_WORDS]; /* tokens that stay themselves when text is tokenized again */
@@ -46,13 +47,11 @@ static bool stays(int32_t id)
 static int setup(void **s)
 {
     (void)s;
-    const char *dir = getenv("XOE_MODELS_DIR");
     xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
     xoe_engine_info info;
     xoe_error e = XOE_ERROR_INIT;
     if (!mkdtemp(folder)) return -1;
-    snprintf(model, sizeof model, "%s%s/SmolLM2-135M-Instruct.Q4_1.gguf", dir ? dir : getenv("HOME"),
-             dir ? "" : "/.local/share/xoe/models");
+    model_path(model, "SmolLM2-135M-Instruct.Q4_1.gguf");
     snprintf(text_path, sizeof text_path, "%s/text", folder);
     snprintf(out_path, sizeof out_path, "%s/out", folder);
     snprintf(key_path, sizeof key_path, "%s/key", folder);

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "../modelpath.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -116,15 +117,10 @@ static inline struct answer *run(xoe_gen_request r, struct answer *a)
 static inline int setup(void **s)
 {
     (void)s;
-    char path[4096];
-    const char *dir = getenv("XOE_MODELS_DIR");
-    if (dir)
-        snprintf(path, sizeof path, "%s/SmolLM2-135M-Instruct.Q4_1.gguf", dir);
-    else
-        snprintf(path, sizeof path, "%s/.local/share/xoe/models/SmolLM2-135M-Instruct.Q4_1.gguf", getenv("HOME"));
+    char path[MODEL_PATH_BYTES];
     xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
     xoe_error e = XOE_ERROR_INIT;
-    o.path = path;
+    o.path = model_path(path, "SmolLM2-135M-Instruct.Q4_1.gguf");
     o.n_slots = 4;
     o.n_ctx_slot = 1024;
     o.queue_max = 4;

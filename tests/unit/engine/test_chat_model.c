@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../modelpath.h"
 #include "base/mem.h"
 #include "engine/chat.h"
 #include "engine/grammar.h"
@@ -27,13 +28,11 @@ static xoe_engine *qwen;
 
 static xoe_engine *open_model(const char *file, bool vocab_only, bool embeddings)
 {
-    char path[4096];
-    const char *dir = getenv("XOE_MODELS_DIR");
+    char path[MODEL_PATH_BYTES];
     xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
     xoe_error e = XOE_ERROR_INIT;
     xoe_engine *en;
-    snprintf(path, sizeof path, "%s%s/%s", dir ? dir : getenv("HOME"), dir ? "" : "/.local/share/xoe/models", file);
-    o.path = path;
+    o.path = model_path(path, file);
     o.vocab_only = vocab_only;
     o.embeddings = embeddings;
     if (xoe_engine_open(&en, &o, &e) != XOE_OK) print_error("%s; get the models with ./up --no-serve\n", e.msg);

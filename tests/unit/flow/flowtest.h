@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../modelpath.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "flow/app_detect.h"
@@ -41,12 +42,10 @@ static inline int write_keys(const char *json)
 /* keys: what DATA/keys.json holds; the same for every run, since what a model writes under a mark depends on it. */
 static inline int open_app(const char *keys)
 {
-    char models[512];
-    const char *given = getenv("XOE_MODELS_DIR");
+    char models[MODEL_PATH_BYTES];
     xoe_error e = XOE_ERROR_INIT;
-    snprintf(models, sizeof models, "%s/.local/share/xoe/models", getenv("HOME"));
     if (!mkdtemp(dir) || write_keys(keys) || xoe_config_load(&cfg, "/dev/null", &e)) goto bad;
-    if (xoe_config_set(&cfg, "data", dir, "test", &e) || xoe_config_set(&cfg, "models-dir", given ? given : models, "test", &e) ||
+    if (xoe_config_set(&cfg, "data", dir, "test", &e) || xoe_config_set(&cfg, "models-dir", model_path(models, ""), "test", &e) ||
         xoe_config_set(&cfg, "model", "smollm2-135m-instruct", "test", &e) || xoe_config_finish(&cfg, &e) ||
         xoe_app_open(&app, &cfg, XOE_APP_CHAT | XOE_APP_AUDIT, &e))
         goto bad;

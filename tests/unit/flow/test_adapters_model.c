@@ -6,26 +6,17 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow/meaning_model.h"
+#include "../modelpath.h"
 #include "flow/adapters.h"
+#include "flow/meaning_model.h"
 #include "flow/rephrase_prompt.h"
 
 static const char source[] = "The ferry had to turn back on Tuesday because a pump failed, but none of its 46 passengers was hurt.";
 static const char faithful[] = "None of the 46 passengers was hurt when, because of a failed pump, the ferry was forced to turn back on Tuesday.";
 static const char spoiled[] = "Some of the 46 passengers were hurt when, because of a failed pump, the ferry was forced to turn back on Tuesday.";
-
-static void path_of(char path[600], const char *file)
-{
-    const char *dir = getenv("XOE_MODELS_DIR");
-    if (dir)
-        snprintf(path, 600, "%s/%s", dir, file);
-    else
-        snprintf(path, 600, "%s/.local/share/xoe/models/%s", getenv("HOME"), file);
-}
 
 static xoe_engine *open_as(const char *path, xoe_adapted adapter, const xoe_engine *same_as)
 {
@@ -62,11 +53,11 @@ static size_t prompt_length(const xoe_engine *en)
 static void test_adapter(void **s)
 {
     (void)s;
-    char path[600], small[600], title[128];
+    char path[MODEL_PATH_BYTES], small[MODEL_PATH_BYTES], title[128];
     int n;
     xoe_engine_info info;
-    path_of(path, "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf");
-    path_of(small, "SmolLM2-135M-Instruct.Q4_1.gguf");
+    model_path(path, "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf");
+    model_path(small, "SmolLM2-135M-Instruct.Q4_1.gguf");
     xoe_model_title(small, title, sizeof title);
     assert_string_equal(title, "Smollm2 135M 8k Lc100K Mix1 Ep2");
     assert_null(xoe_adapters_of(title, &n));

@@ -7,26 +7,21 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../modelpath.h"
 #include "flow/meaning.h"
 #include "flow/meaning_model.h"
 
 static xoe_engine *open_model(const char *file)
 {
-    char path[600];
-    const char *dir = getenv("XOE_MODELS_DIR");
+    char path[MODEL_PATH_BYTES];
     xoe_engine *en = NULL;
     xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
-    if (dir)
-        snprintf(path, sizeof path, "%s/%s", dir, file);
-    else
-        snprintf(path, sizeof path, "%s/.local/share/xoe/models/%s", getenv("HOME"), file);
+    o.path = model_path(path, file);
     if (access(path, R_OK) != 0) return NULL;
-    o.path = path;
     o.n_slots = 3;
     o.n_ctx_slot = 1536;
     assert_int_equal(xoe_engine_open(&en, &o, NULL), XOE_OK);
