@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-enum { XOE_BLEND_WORDS_MAX = 256, XOE_BLEND_EDITS_MAX = 64 };
+enum { XOE_BLEND_WORDS_MAX = 256, XOE_BLEND_EDITS_MAX = 128 };
 
 typedef struct xoe_blend_word { size_t first, end; } xoe_blend_word; /* bytes of its text */
 

@@ -1,9 +1,10 @@
 /* A chunk is given to the paraphraser, several times at once, since a small model seldom says the same: a batch of tries costs
  * hardly more time than one. Every other try is drawn with the mark, the others freely, for variety. What would go on copying the source is pressed
  * down in sampling, in each try half as much as in the one before, but for numbers, names and quotations, which must be copied. They
- * are judged by mark and likelihood, the best first, until two have the source's meaning; the one of them stays that scores more under the key,
- * or the blend of both that does (a choice that only the text written here makes, so the detector's null is untouched), judged again as a
- * whole. If none is right, another round follows, which is told what went wrong. Under a watermax key each try is itself the best of drafts, piece by piece
+ * are judged by mark and likelihood, the best first; of one that is refused, parts of its edits are judged, since most of them are right. What is
+ * right is put together into the text that scores most under the key (flow/rephrase_pool.h; a choice that only the text written here makes, so the
+ * detector's null is untouched), judged again as a whole. Rounds follow, told what went wrong where nothing was right, until the chunk carries its
+ * share of a mark that can be found. Under a watermax key each try is itself the best of drafts, piece by piece
  * (flow/drafts.h), and is made alone. Thread: the rephraser's own. */
 #include "flow/rephrase_chunk.h"
 
@@ -18,14 +19,15 @@
 #include "flow/meaning.h"
 #include "flow/meaning_model.h"
 #include "flow/quoted.h"
-#include "flow/rephrase_blend.h"
+#include "flow/rephrase_pool.h"
 #include "flow/rephrase_prompt.h"
 #include "flow/rephrase_try.h"
 
 #define AVOID_STRENGTH 1.0f
 #define QUALITY_LOSS 0.2 /* nats a token */
 #define GAIN_FULL 20.0   /* score over chance */
-enum { AT_ONCE = 4, GOOD_ENOUGH = 2, MAX_TRIES = 8, MAX_TRIES_MAX = 16, BEFORE_MAX = 240 /* bytes */ };
+#define GAIN_A_TOKEN 0.3 /* what a chunk should carry: 200 tokens with so much are found at 1e-4 */
+enum { AT_ONCE = 4, MAX_TRIES = 12, MAX_TRIES_MAX = 16, CHECKS_MAX = 8 /* a round */, BEFORE_MAX = 240 /* bytes */ };
 
 /* The source's tokens, with gaps where copying is right: numbers, words with a capital, quotations, code.
  * Returns NULL without memory. */
@@ -64,7 +66,10 @@ struct work {
     int32_t *settled;        /* [n_settled], and room for a chunk: the tokens of the result so far */
     size_t n_settled, cap_settled;
     char gap[16];            /* white space that the result ends with */
-    xoe_buf best;            /* the rewrite that stays; empty: none yet */
+    xoe_pool pool;           /* what was found right */
+    xoe_buf best;            /* what stays; empty: none yet */
+    double best_gain;
+    int n_checks;            /* in this round */
 };
 
 /* A try that has come to its end. */
@@ -72,7 +77,7 @@ struct candidate {
     const char *text;
     size_t n;
     bool ended, good;
-    double gain, quality;
+    double gain, quality; /* quality NaN: not known */
     xoe_meaning verdict;
 };
 
@@ -133,7 +138,7 @@ static double gain_of(const char *s, size_t n, void *ud)
 }
 
 /* Fills in c->verdict and c->good. */
-static xoe_err judge(const struct work *w, struct candidate *c, xoe_chunk_report *report, xoe_error *e)
+static xoe_err judge(struct work *w, struct candidate *c, xoe_chunk_report *report, xoe_error *e)
 {
     const xoe_rephrase_opts *o = w->o;
     xoe_meaning *v = &c->verdict;
@@ -149,6 +154,7 @@ static xoe_err judge(const struct work *w, struct candidate *c, xoe_chunk_report
         xoe_meaning_opts mo = {.embedder = o->embedder, .model = o->judge, .priority = o->priority, .deadline_mono_ms = o->deadline_mono_ms};
         rc = xoe_meaning_check(&mo, w->source, w->n, c->text, c->n, v, e);
         report->check_ms += v->ms;
+        w->n_checks += !isnan(v->score); /* words are quickly looked at */
     }
     c->good = rc == XOE_OK && !*v->reason;
     return rc;
@@ -203,7 +209,7 @@ static xoe_err make(struct work *w, int most, const xoe_chunk_report *report, xo
 /* A copy of the source carries nothing. Under one key and shift tries that begin alike go on alike: the same text need not be judged twice. */
 static bool repeated(const struct work *w, const struct round *r, const char *s, size_t n)
 {
-    if (n == w->n && !memcmp(s, w->source, n)) return true;
+    if ((n == w->n && !memcmp(s, w->source, n)) || xoe_pool_has(&w->pool, s, n)) return true;
     for (int i = 0; i < r->n; i++)
         if (n == r->c[i].n && !memcmp(s, r->c[i].text, n)) return true;
     return false;
@@ -224,73 +230,6 @@ static void weigh(struct work *w, struct round *r, const xoe_try *t)
     r->n++;
 }
 
-/* What the good tries changed, put together so that it gains most, to out; empty where that gains no more than each of them. */
-static void blend(struct work *w, const struct round *r, xoe_buf *out)
-{
-    xoe_blend b;
-    xoe_blend_choice from[AT_ONCE];
-    xoe_buf text;
-    double most = -INFINITY;
-    int n_from = 0;
-    xoe_blend_init(&b, w->source, w->n);
-    xoe_buf_init(&text, 1 << 20);
-    for (int i = 0; i < r->n; i++) {
-        if (!r->c[i].good) continue;
-        most = fmax(most, r->c[i].gain);
-        n_from += xoe_blend_add(&b, r->c[i].text, r->c[i].n, &from[n_from]);
-    }
-    for (int i = 0; i < n_from; i++) {
-        double gain = xoe_blend_climb(&b, &from[i], gain_of, w, &text);
-        if (!(gain > most)) continue;
-        most = gain;
-        xoe_buf_reset(out);
-        xoe_buf_add(out, xoe_buf_cstr(&text), text.len);
-    }
-    xoe_buf_free(&text);
-}
-
-/* A blend whose edits do not go together is less likely, as a rewrite, than what was really written. */
-static xoe_err reads_well(const struct work *w, const struct round *r, struct candidate *c, xoe_error *e)
-{
-    double surprises, worst = 0;
-    xoe_err rc = xoe_meaning_likelihood(w->o->paraphraser, w->source, w->n, c->text, c->n, w->o->priority, w->o->deadline_mono_ms, &c->quality, &surprises, e);
-    for (int i = 0; i < r->n; i++)
-        if (r->c[i].good) worst = fmin(worst, r->c[i].quality);
-    c->good = c->quality >= worst - QUALITY_LOSS;
-    return rc;
-}
-
-static xoe_err keep(struct work *w, const struct candidate *c, xoe_chunk_report *report, xoe_error *e)
-{
-    note_verdict(report, &c->verdict);
-    report->quality = c->quality;
-    return xoe_buf_add(&w->best, c->text, c->n) ? xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite") : XOE_OK;
-}
-
-/* Of the good tries, the one that gains most stays, or their blend, if that is good too. */
-static xoe_err choose(struct work *w, const struct round *r, xoe_chunk_report *report, xoe_error *e)
-{
-    const struct candidate *best = NULL;
-    xoe_buf text;
-    xoe_err rc = XOE_OK;
-    for (int i = 0; i < r->n; i++)
-        if (r->c[i].good && (!best || r->c[i].gain > best->gain)) best = &r->c[i];
-    if (!best) return XOE_OK;
-    xoe_buf_init(&text, 1 << 20);
-    struct candidate blended = {.ended = true};
-    blend(w, r, &text);
-    if (text.len && !text.failed && !repeated(w, r, text.data, text.len)) {
-        blended.text = text.data;
-        blended.n = text.len;
-        rc = judge(w, &blended, report, e);
-        if (rc == XOE_OK && blended.good) rc = reads_well(w, r, &blended, e);
-        report->blended = blended.good;
-    }
-    if (rc == XOE_OK) rc = keep(w, blended.good ? &blended : best, report, e);
-    xoe_buf_free(&text);
-    return rc;
-}
-
 /* In this order they are judged: a nat a token more likely is worth as much as a gain of 20, the mark of a strong chunk. */
 static int by_worth(const void *a, const void *b)
 {
@@ -299,22 +238,114 @@ static int by_worth(const void *a, const void *b)
     return more > 0 ? 1 : more < 0 ? -1 : 0;
 }
 
-/* One round; what of it is right and gains most into w->best. */
+static xoe_err add_good(struct work *w, const struct candidate *c, xoe_error *e)
+{
+    return xoe_pool_add(&w->pool, c->text, c->n, c->gain, c->quality, &c->verdict) ? xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite") : XOE_OK;
+}
+
+static bool may_check(const struct work *w)
+{
+    return w->n_checks < CHECKS_MAX && w->pool.n < XOE_POOL_MAX;
+}
+
+/* What is right in a rewrite that was refused: the first half of its edits alone, the second alone, and of a half that is refused its halves. */
+static xoe_err judge_parts(struct work *w, const xoe_blend *b, const xoe_blend_choice *whole, xoe_chunk_report *report, xoe_error *e)
+{
+    size_t at[XOE_BLEND_EDITS_MAX], n = 0;
+    xoe_err rc = XOE_OK;
+    for (size_t i = 0; i < b->n_edits; i++)
+        if (whole->on[i]) at[n++] = i; /* in the order of the text */
+    for (int half = 0; half < 2 && n >= 2 && may_check(w) && rc == XOE_OK; half++) {
+        xoe_blend_choice part = {0};
+        xoe_buf text;
+        for (size_t i = half ? n / 2 : 0; i < (half ? n : n / 2); i++)
+            part.on[at[i]] = true;
+        xoe_buf_init(&text, 1 << 20);
+        struct candidate c = {.ended = true, .quality = NAN};
+        if (xoe_blend_write(b, &part, &text)) rc = xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite");
+        c.text = xoe_buf_cstr(&text);
+        c.n = text.len;
+        if (rc == XOE_OK && !xoe_pool_has(&w->pool, c.text, c.n)) {
+            rc = judge(w, &c, report, e);
+            if (c.good) c.gain = gain_of(c.text, c.n, w);
+            if (rc == XOE_OK) rc = c.good ? add_good(w, &c, e) : judge_parts(w, b, &part, report, e);
+        }
+        xoe_buf_free(&text);
+    }
+    return rc;
+}
+
+/* It, or what of it is right, into the pool. */
+static xoe_err sift(struct work *w, struct candidate *c, xoe_chunk_report *report, xoe_error *e)
+{
+    xoe_blend edits;
+    xoe_blend_choice all;
+    xoe_err rc = judge(w, c, report, e);
+    if (rc != XOE_OK) return rc;
+    if (c->good) return add_good(w, c, e);
+    if (!w->pool.n) note_verdict(report, &c->verdict);
+    xoe_blend_init(&edits, w->source, w->n);
+    return c->ended && xoe_blend_add(&edits, c->text, c->n, &all) ? judge_parts(w, &edits, &all, report, e) : XOE_OK;
+}
+
+/* A blend whose edits do not go together is less likely, as a rewrite, than what was really written. */
+static xoe_err reads_well(const struct work *w, struct candidate *c, xoe_error *e)
+{
+    double surprises, worst = 0;
+    xoe_err rc = xoe_meaning_likelihood(w->o->paraphraser, w->source, w->n, c->text, c->n, w->o->priority, w->o->deadline_mono_ms, &c->quality, &surprises, e);
+    for (int i = 0; i < w->pool.n; i++)
+        if (!isnan(w->pool.good[i].quality)) worst = fmin(worst, w->pool.good[i].quality);
+    c->good = worst == 0 || c->quality >= worst - QUALITY_LOSS;
+    return rc;
+}
+
+static xoe_err keep(struct work *w, const struct candidate *c, bool blended, xoe_chunk_report *report, xoe_error *e)
+{
+    note_verdict(report, &c->verdict);
+    report->quality = c->quality;
+    report->blended = blended;
+    w->best_gain = c->gain;
+    xoe_buf_reset(&w->best);
+    return xoe_buf_add(&w->best, c->text, c->n) ? xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite") : XOE_OK;
+}
+
+/* Of what is right, the one that gains most stays, or the blend, if that is right too. */
+static xoe_err settle(struct work *w, xoe_chunk_report *report, xoe_error *e)
+{
+    const xoe_pool_entry *best = xoe_pool_best(&w->pool);
+    xoe_buf text;
+    xoe_err rc = XOE_OK;
+    if (!best) return XOE_OK;
+    if (!w->best.len || best->gain > w->best_gain) {
+        struct candidate c = {.text = best->text.data, .n = best->text.len, .gain = best->gain, .quality = best->quality, .verdict = best->verdict};
+        rc = keep(w, &c, false, report, e);
+    }
+    xoe_buf_init(&text, 1 << 20);
+    struct candidate blended = {.ended = true, .gain = xoe_pool_blend(&w->pool, gain_of, w, &text)};
+    blended.text = xoe_buf_cstr(&text);
+    blended.n = text.len;
+    if (rc == XOE_OK && blended.n && blended.gain > w->best_gain) {
+        rc = judge(w, &blended, report, e);
+        if (rc == XOE_OK && blended.good) rc = reads_well(w, &blended, e);
+        if (rc == XOE_OK && blended.good) rc = keep(w, &blended, true, report, e);
+    }
+    xoe_buf_free(&text);
+    return rc;
+}
+
+/* One round of tries; what is right in them into the pool, and what stays of that into w->best. */
 static xoe_err do_round(struct work *w, int most, xoe_chunk_report *report, xoe_chunk_usage *usage, xoe_error *e)
 {
     struct round r = {.n = 0};
-    int n_good = 0;
     xoe_err rc = make(w, most, report, usage, &r, e);
     report->tries += r.n_tries;
     for (int i = 0; i < r.n_tries && rc == XOE_OK; i++)
         weigh(w, &r, &r.tries[i]);
     qsort(r.c, (size_t)r.n, sizeof *r.c, by_worth);
-    for (int i = 0; i < r.n && n_good < GOOD_ENOUGH && rc == XOE_OK; i++) {
-        rc = judge(w, &r.c[i], report, e);
-        n_good += r.c[i].good;
-        if (!n_good) note_verdict(report, &r.c[i].verdict);
-    }
-    if (rc == XOE_OK) rc = choose(w, &r, report, e);
+    w->n_checks = 0;
+    for (int i = 0; i < r.n && may_check(w) && rc == XOE_OK; i++)
+        rc = sift(w, &r.c[i], report, e);
+    if (rc == XOE_OK) rc = settle(w, report, e);
     for (int i = 0; i < r.n_tries; i++)
         xoe_try_clear(&r.tries[i]);
     return rc;
@@ -356,6 +387,7 @@ done:
 static void clear(struct work *w)
 {
     xoe_buf_free(&w->best);
+    xoe_pool_clear(&w->pool);
     xoe_marker_close(w->marker);
     xoe_free(w->settled);
     xoe_free(w->avoid);
@@ -369,11 +401,12 @@ xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_
     struct work w = {.o = o, .source = source, .n = n, .seed = o->seed + index * MAX_TRIES_MAX};
     int most = o->max_tries <= 0 ? MAX_TRIES : o->max_tries < MAX_TRIES_MAX ? o->max_tries : MAX_TRIES_MAX;
     xoe_buf_init(&w.best, 1 << 20);
+    xoe_pool_init(&w.pool, source, n);
     report->outcome = XOE_CHUNK_KEPT_MEANING;
     report->reason = "the paraphraser only copies";
     xoe_err rc = prepare(&w, out, e);
     note_before(&w, out);
-    while (rc == XOE_OK && report->tries < most && !w.best.len)
+    while (rc == XOE_OK && report->tries < most && !(w.best.len && w.best_gain >= GAIN_A_TOKEN * (double)w.n_tokens))
         rc = do_round(&w, most - report->tries < at_once(o) ? most - report->tries : at_once(o), report, usage, e);
     if (rc == XOE_ELIMIT) { /* it stays as it was, and the rest goes on */
         report->reason = "the sentence is too long to rewrite";
