@@ -15,7 +15,7 @@
 #include "flow/rephrase_chunk.h"
 #include "flow/split.h"
 
-enum { TEXT_MAX = 64 << 20, AIM_TOKENS = 30, BYTES_A_TOKEN = 4 };
+enum { TEXT_MAX = 64 << 20, AIM_TOKENS = 30, BYTES_A_TOKEN = 4, UNKNOWN_CHUNKS = 8, MARGIN_MIN_MS = 500, MARGIN_MAX_MS = 20000 };
 
 struct xoe_rephraser {
     xoe_rephrase_opts opts;
@@ -63,15 +63,23 @@ static xoe_err note_chunk(xoe_rephraser *r, const xoe_chunk_report *c)
     return XOE_OK;
 }
 
+/* When a chunk has had its share of the time that is left; left: bytes of the source from it on, 0: unknown. */
+static int64_t share_of_time(const xoe_rephraser *r, size_t n, size_t left)
+{
+    int64_t now = xoe_clock_mono_ms(), ms = r->opts.deadline_mono_ms - now;
+    if (!r->opts.deadline_mono_ms) return 0;
+    return now + (left ? (int64_t)((double)ms * (double)n / (double)left) : ms / UNKNOWN_CHUNKS);
+}
+
 /* One piece of the source, [at, at + n): a copy, since the source may move while it grows. */
-static xoe_err do_piece(xoe_rephraser *r, const char *piece, size_t at, xoe_piece p)
+static xoe_err do_piece(xoe_rephraser *r, const char *piece, size_t at, xoe_piece p, size_t left)
 {
     xoe_chunk_report c = {.source_first = at, .source_end = at + p.n, .out_first = r->out.len, .outcome = XOE_CHUNK_KEPT_PROTECTED, .reason = "",
                           .method = "", .meaning = NAN, .similarity = NAN, .length_ratio = 1, .copied = NAN, .quality = NAN, .source_nll = NAN,
                           .rewrite_nll = NAN};
     xoe_err rc = XOE_OK;
     if (p.prose)
-        rc = xoe_rephrase_chunk(&r->opts, piece, p.n, r->n_prose++, &r->out, &c, &r->usage, &r->error);
+        rc = xoe_rephrase_chunk(&r->opts, piece, p.n, r->n_prose++, share_of_time(r, p.n, left), &r->out, &c, &r->usage, &r->error);
     else if (xoe_buf_add(&r->out, piece, p.n))
         rc = xoe_error_set(&r->error, XOE_ENOMEM, "no memory for the rewritten text");
     c.out_end = r->out.len;
@@ -92,6 +100,7 @@ static void *rephraser_main(void *arg)
     bool line_start = true;
     while (r->code == XOE_OK) {
         char *copy = NULL;
+        size_t left = 0;
         xoe_piece p = {0, false};
         pthread_mutex_lock(&r->lock);
         for (;;) {
@@ -102,12 +111,13 @@ static void *rephraser_main(void *arg)
             pthread_cond_wait(&r->more, &r->lock);
         }
         if (p.n) copy = xoe_strndup(r->source.data + at, p.n);
+        if (r->final) left = r->source.len - at;
         pthread_mutex_unlock(&r->lock);
         if (!p.n) {
             if (canceled(r)) r->code = xoe_error_set(&r->error, XOE_ECANCELED, "canceled");
             break;
         }
-        r->code = copy ? do_piece(r, copy, at, p) : xoe_error_set(&r->error, XOE_ENOMEM, "no memory to rephrase");
+        r->code = copy ? do_piece(r, copy, at, p, left) : xoe_error_set(&r->error, XOE_ENOMEM, "no memory to rephrase");
         at += p.n;
         line_start = copy && copy[p.n - 1] == '\n';
         xoe_free(copy);
@@ -131,6 +141,10 @@ xoe_err xoe_rephraser_open(xoe_rephraser **out, const xoe_rephrase_opts *opts,
     r->on_chunk = on_chunk;
     r->ud = ud;
     r->start_ns = xoe_clock_mono_ns();
+    if (opts->deadline_mono_ms) { /* a little time is left for what comes after */
+        int64_t margin = (opts->deadline_mono_ms - xoe_clock_mono_ms()) / 10;
+        r->opts.deadline_mono_ms -= margin < MARGIN_MIN_MS ? MARGIN_MIN_MS : margin > MARGIN_MAX_MS ? MARGIN_MAX_MS : margin;
+    }
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->more, NULL);
     xoe_buf_init(&r->source, TEXT_MAX);

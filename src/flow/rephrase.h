@@ -32,7 +32,7 @@ typedef struct xoe_rephrase_opts {
     bool measure;           /* perplexity of source and rewrite, for the report: two more passes over a chunk */
     xoe_draft_plan drafts;  /* for a watermax key */
     xoe_priority priority;
-    int64_t deadline_mono_ms;
+    int64_t deadline_mono_ms; /* 0: none. Chunks share the time before it; what there is no time for stays as it was */
     bool (*canceled)(void *ud); /* polled; NULL: never */
     void *ud;
     bool (*on_try)(const xoe_try_report *t, void *ud); /* before it is judged; false: refuse it unread; NULL: none */

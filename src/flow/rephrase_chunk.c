@@ -70,6 +70,7 @@ struct work {
     xoe_buf best;            /* what stays; empty: none yet */
     double best_gain;
     int n_checks;            /* in this round */
+    int64_t until_mono_ms;   /* then its share of the time is over; 0: there is no end */
 };
 
 /* A try that has come to its end. */
@@ -243,9 +244,14 @@ static xoe_err add_good(struct work *w, const struct candidate *c, xoe_error *e)
     return xoe_pool_add(&w->pool, c->text, c->n, c->gain, c->quality, &c->verdict) ? xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite") : XOE_OK;
 }
 
+static bool in_time(const struct work *w)
+{
+    return !w->until_mono_ms || xoe_clock_mono_ms() < w->until_mono_ms;
+}
+
 static bool may_check(const struct work *w)
 {
-    return w->n_checks < CHECKS_MAX && w->pool.n < XOE_POOL_MAX;
+    return w->n_checks < CHECKS_MAX && w->pool.n < XOE_POOL_MAX && (w->n_checks == 0 || in_time(w));
 }
 
 /* What is right in a rewrite that was refused: the first half of its edits alone, the second alone, and of a half that is refused its halves. */
@@ -394,11 +400,16 @@ static void clear(struct work *w)
     xoe_tokens_free(w->tokens);
 }
 
-xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_t n, size_t index, xoe_buf *out, xoe_chunk_report *report,
+static bool carries_enough(const struct work *w)
+{
+    return w->best.len && w->best_gain >= GAIN_A_TOKEN * (double)w->n_tokens;
+}
+
+xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_t n, size_t index, int64_t until_mono_ms, xoe_buf *out, xoe_chunk_report *report,
                            xoe_chunk_usage *usage, xoe_error *e)
 {
     int64_t t0 = xoe_clock_mono_ns();
-    struct work w = {.o = o, .source = source, .n = n, .seed = o->seed + index * MAX_TRIES_MAX};
+    struct work w = {.o = o, .source = source, .n = n, .seed = o->seed + index * MAX_TRIES_MAX, .until_mono_ms = until_mono_ms};
     int most = o->max_tries <= 0 ? MAX_TRIES : o->max_tries < MAX_TRIES_MAX ? o->max_tries : MAX_TRIES_MAX;
     xoe_buf_init(&w.best, 1 << 20);
     xoe_pool_init(&w.pool, source, n);
@@ -406,11 +417,10 @@ xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_
     report->reason = "the paraphraser only copies";
     xoe_err rc = prepare(&w, out, e);
     note_before(&w, out);
-    while (rc == XOE_OK && report->tries < most && !(w.best.len && w.best_gain >= GAIN_A_TOKEN * (double)w.n_tokens))
+    while (rc == XOE_OK && report->tries < most && (!report->tries || in_time(&w)) && !carries_enough(&w))
         rc = do_round(&w, most - report->tries < at_once(o) ? most - report->tries : at_once(o), report, usage, e);
-    if (rc == XOE_ELIMIT) { /* it stays as it was, and the rest goes on */
-        report->reason = "the sentence is too long to rewrite";
-        xoe_buf_reset(&w.best);
+    if (rc == XOE_ELIMIT || rc == XOE_EDEADLINE) { /* what is right so far stays, else the source; the rest goes on */
+        if (!w.best.len) report->reason = rc == XOE_ELIMIT ? "the sentence is too long to rewrite" : "no time was left to rewrite it";
         rc = XOE_OK;
     }
     if (rc == XOE_OK && w.best.len) {

@@ -10,9 +10,10 @@ typedef struct xoe_chunk_usage {
 } xoe_chunk_usage;
 
 /* Rewrite source[0, n) into out (appended; the source itself when no try is good). index: of the chunk, for
- * its seed. report: outcome, reason, similarity, log10_p, tries, ms are filled.
- * Errors: XOE_ECANCELED, XOE_EDEADLINE, the engine's. */
-xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_t n, size_t index, xoe_buf *out, xoe_chunk_report *report,
+ * its seed. until_mono_ms: no round of tries but the first begins later; 0: none. Where the time of o is over, what is right so far
+ * stays. report: outcome, reason, similarity, log10_p, tries, ms are filled.
+ * Errors: XOE_ECANCELED, the engine's. */
+xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_t n, size_t index, int64_t until_mono_ms, xoe_buf *out, xoe_chunk_report *report,
                            xoe_chunk_usage *usage, xoe_error *e);
 
 #endif

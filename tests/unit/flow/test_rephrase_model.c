@@ -1,6 +1,8 @@
-/* Rephrasing on a real model (SmolLM2 135M): a sentence that is longer than the context stays as it was and stops nothing. */
+/* Rephrasing on a real model (SmolLM2 135M): a sentence that is longer than the context, or for which there is no time, stays as it was
+ * and stops nothing. */
 #include "flowtest.h"
 
+#include "base/clock.h"
 #include "flow/rephrase.h"
 
 static void test_endless_sentence(void **state)
@@ -30,8 +32,53 @@ static void test_endless_sentence(void **state)
     xoe_buf_free(&text);
 }
 
+static const char sentences[] =
+    "The boats wait at the old wall until the fog has gone from the river.\n\nA woman sells fresh bread to the people who walk along the water.\n\n"
+    "The children run down to the bank and throw stones at the ice.\n";
+
+static xoe_rephrase_result within(int64_t ms)
+{
+    xoe_error e = XOE_ERROR_INIT;
+    xoe_key key;
+    xoe_rephraser *rp;
+    xoe_rephrase_result r;
+    assert_int_equal(xoe_keyring_get(app->keyring, NULL, &key, &e), XOE_OK);
+    xoe_rephrase_opts o = {.paraphraser = app->chat, .key = key, .seed = 5, .priority = XOE_PRIORITY_BATCH, .deadline_mono_ms = xoe_clock_mono_ms() + ms};
+    assert_int_equal(xoe_rephraser_open(&rp, &o, NULL, NULL, &e), XOE_OK);
+    assert_int_equal(xoe_rephraser_feed(rp, sentences, sizeof sentences - 1, &e), XOE_OK);
+    if (xoe_rephraser_finish(rp, &r, &e)) fail_msg("%s", e.msg);
+    xoe_rephraser_close(rp);
+    return r;
+}
+
+static void test_no_time(void **state)
+{
+    (void)state;
+    xoe_rephrase_result r = within(1);
+    assert_int_equal(r.n, sizeof sentences - 1);
+    assert_memory_equal(r.text, sentences, r.n);
+    assert_non_null(strstr(r.chunks[0].reason, "no time"));
+    xoe_rephrase_result_clear(&r);
+}
+
+/* No chunk takes the time of those after it: each gets a round, few get all three. */
+static void test_time_is_shared(void **state)
+{
+    (void)state;
+    int tries = 0, prose = 0;
+    xoe_rephrase_result r = within(1500);
+    for (size_t i = 0; i < r.n_chunks; i++) {
+        prose += r.chunks[i].outcome != XOE_CHUNK_KEPT_PROTECTED;
+        tries += r.chunks[i].tries;
+    }
+    print_message("%d tries for %d chunks in %.0f ms\n", tries, prose, r.ms);
+    assert_int_equal(prose, 3);
+    assert_true(tries < 3 * 12 && r.ms < 1500 + 15000); /* a round that has begun may go on */
+    xoe_rephrase_result_clear(&r);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_endless_sentence)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_endless_sentence), cmocka_unit_test(test_no_time), cmocka_unit_test(test_time_is_shared)};
     return cmocka_run_group_tests(tests, open_with_one_key, teardown);
 }
