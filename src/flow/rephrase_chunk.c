@@ -78,7 +78,7 @@ struct candidate {
     const char *text;
     size_t n;
     bool ended, good;
-    double gain, quality; /* quality NaN: not known */
+    double gain, quality;
     xoe_meaning verdict;
 };
 
@@ -254,6 +254,17 @@ static bool may_check(const struct work *w)
     return w->n_checks < CHECKS_MAX && w->pool.n < XOE_POOL_MAX && (w->n_checks == 0 || in_time(w));
 }
 
+/* Edits that do not go together make a text less likely, as a rewrite, than what was really written, or have a word that nobody expects. */
+static xoe_err reads_well(const struct work *w, struct candidate *c, xoe_error *e)
+{
+    double surprises, worst = 0;
+    xoe_err rc = xoe_meaning_likelihood(w->o->paraphraser, w->source, w->n, c->text, c->n, w->o->priority, w->o->deadline_mono_ms, &c->quality, &surprises, e);
+    for (int i = 0; i < w->pool.n; i++)
+        worst = fmin(worst, w->pool.good[i].quality);
+    c->good = rc == XOE_OK && surprises == 0 && (worst == 0 || c->quality >= worst - QUALITY_LOSS);
+    return rc;
+}
+
 /* What is right in a rewrite that was refused: the first half of its edits alone, the second alone, and of a half that is refused its halves. */
 static xoe_err judge_parts(struct work *w, const xoe_blend *b, const xoe_blend_choice *whole, xoe_chunk_report *report, xoe_error *e)
 {
@@ -267,12 +278,13 @@ static xoe_err judge_parts(struct work *w, const xoe_blend *b, const xoe_blend_c
         for (size_t i = half ? n / 2 : 0; i < (half ? n : n / 2); i++)
             part.on[at[i]] = true;
         xoe_buf_init(&text, 1 << 20);
-        struct candidate c = {.ended = true, .quality = NAN};
+        struct candidate c = {.ended = true};
         if (xoe_blend_write(b, &part, &text)) rc = xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite");
         c.text = xoe_buf_cstr(&text);
         c.n = text.len;
         if (rc == XOE_OK && !xoe_pool_has(&w->pool, c.text, c.n)) {
             rc = judge(w, &c, report, e);
+            if (c.good) rc = reads_well(w, &c, e);
             if (c.good) c.gain = gain_of(c.text, c.n, w);
             if (rc == XOE_OK) rc = c.good ? add_good(w, &c, e) : judge_parts(w, b, &part, report, e);
         }
@@ -292,17 +304,6 @@ static xoe_err sift(struct work *w, struct candidate *c, xoe_chunk_report *repor
     if (!w->pool.n) note_verdict(report, &c->verdict);
     xoe_blend_init(&edits, w->source, w->n);
     return c->ended && xoe_blend_add(&edits, c->text, c->n, &all) ? judge_parts(w, &edits, &all, report, e) : XOE_OK;
-}
-
-/* A blend whose edits do not go together is less likely, as a rewrite, than what was really written. */
-static xoe_err reads_well(const struct work *w, struct candidate *c, xoe_error *e)
-{
-    double surprises, worst = 0;
-    xoe_err rc = xoe_meaning_likelihood(w->o->paraphraser, w->source, w->n, c->text, c->n, w->o->priority, w->o->deadline_mono_ms, &c->quality, &surprises, e);
-    for (int i = 0; i < w->pool.n; i++)
-        if (!isnan(w->pool.good[i].quality)) worst = fmin(worst, w->pool.good[i].quality);
-    c->good = worst == 0 || c->quality >= worst - QUALITY_LOSS;
-    return rc;
 }
 
 static xoe_err keep(struct work *w, const struct candidate *c, bool blended, xoe_chunk_report *report, xoe_error *e)
@@ -400,9 +401,10 @@ static void clear(struct work *w)
     xoe_tokens_free(w->tokens);
 }
 
+/* A try under a key that needs drafts is the best of many already. */
 static bool carries_enough(const struct work *w)
 {
-    return w->best.len && w->best_gain >= GAIN_A_TOKEN * (double)w->n_tokens;
+    return w->best.len && (at_once(w->o) == 1 || w->best_gain >= GAIN_A_TOKEN * (double)w->n_tokens);
 }
 
 xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_t n, size_t index, int64_t until_mono_ms, xoe_buf *out, xoe_chunk_report *report,

@@ -9,7 +9,7 @@ enum { XOE_POOL_MAX = 16 };
 
 typedef struct xoe_pool_entry {
     xoe_buf text;
-    double gain, quality; /* quality: mean log-likelihood of a token; NaN: not known */
+    double gain, quality; /* quality: mean log-likelihood of a token */
     xoe_meaning verdict;
     xoe_blend_choice choice;
     bool blends; /* it is the source with edits */

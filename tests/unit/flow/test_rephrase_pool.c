@@ -25,7 +25,7 @@ static double count_new(const char *text, size_t n, void *ud)
 static int add(xoe_pool *p, const char *text, double gain)
 {
     static const xoe_meaning right = {.reason = "", .method = "words"};
-    return xoe_pool_add(p, text, strlen(text), gain, NAN, &right);
+    return xoe_pool_add(p, text, strlen(text), gain, -1, &right);
 }
 
 static void test_pool(void **s)
