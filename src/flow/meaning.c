@@ -188,6 +188,30 @@ void xoe_meaning_must_keep(const char *source, size_t n, xoe_buf *out)
     xoe_free(a);
 }
 
+/* ---- may and might ---- */
+
+static size_t count_of(const xoe_words *w, const char *list)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->n; i++)
+        n += xoe_word_in(&w->w[i], list);
+    return n;
+}
+
+/* "May" has many ways to be said, but as often as the source a rewrite must say one of them: of judged rewrites 23 % of the spoiled ones of
+ * such sources do not, and 6 % of the good ones. */
+static const char *check_possibility(const xoe_words *a, const xoe_words *b)
+{
+    static const char ways[] =
+        "may might can cannot could can't couldn't possibly perhaps maybe probably likely presumably seem seems seemed appear appears appeared apparently "
+        "potential potentially possible possibility impossible able unable sometimes chance chances risk permitted permission permit permits permissible "
+        "allow allows allowed allowing entitled entitles right free open consider want wish liable prone optional welcome let lets";
+    bool has = false;
+    for (size_t i = 0; i < a->n; i++)
+        has = has || (xoe_word_in(&a->w[i], "may might") && a->w[i].s[0] == 'm'); /* May is a month */
+    return has && count_of(b, ways) < count_of(a, ways) ? "a possibility became a fact" : "";
+}
+
 /* ---- what is only counted ---- */
 
 static size_t negations(const xoe_words *w)
@@ -200,9 +224,7 @@ static size_t negations(const xoe_words *w)
 
 static bool has_of(const xoe_words *w, const char *list)
 {
-    for (size_t i = 0; i < w->n; i++)
-        if (xoe_word_in(&w->w[i], list)) return true;
-    return false;
+    return count_of(w, list) > 0;
 }
 
 static void count_opposites(const xoe_words *a, const xoe_words *b, xoe_meaning_words_report *out)
@@ -295,6 +317,7 @@ static const char *veto_of(const char *source, size_t n, const xoe_words *a, con
     if (!*why) why = check_units(a, b);
     if (!*why) why = check_names(a, b);
     if (!*why) why = check_verbatim(source, n, rewrite, m);
+    if (!*why) why = check_possibility(a, b);
     return why;
 }
 

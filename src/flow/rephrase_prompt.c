@@ -44,6 +44,7 @@ static const struct hint {
     {"name", " Keep all its names exactly, and add none.", true},
     {"negation", " Keep each \"not\", \"no\" and \"never\".", false},
     {"roles", " Keep who does what to whom.", false},
+    {"possibility", " Keep each \"may\" and \"might\".", false},
     {"opposite", " Do not turn anything into its opposite.", false},
     {"quotation", " Keep what stands in quotation marks word by word.", false},
     {"code", " Keep what stands in backticks as it is.", false},

@@ -48,6 +48,16 @@ static void test_damage(void **s)
     assert_string_equal(check("The weather is nice in summer there.", "Погода там летом хорошая и тёплая."), "the language changed");
 }
 
+static void test_possibility(void **state)
+{
+    (void)state;
+    assert_string_equal(check("The food may be prepared at home.", "The food is prepared at home."), "a possibility became a fact");
+    assert_string_equal(check("It might rain, and the path can flood.", "It will rain, and the path can flood."), "a possibility became a fact");
+    assert_string_equal(check("The food may be prepared at home.", "The food can be prepared at home."), "");
+    assert_string_equal(check("Guests may use the pool.", "Guests are allowed to use the pool."), "");
+    assert_string_equal(check("The pool opens in May.", "In May the pool opens."), "");
+}
+
 static void test_numbers_in_words(void **s)
 {
     (void)s;
@@ -149,7 +159,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),   cmocka_unit_test(test_damage), cmocka_unit_test(test_numbers_in_words),
-        cmocka_unit_test(test_units),  cmocka_unit_test(test_names),  cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_units),  cmocka_unit_test(test_names),  cmocka_unit_test(test_possibility), cmocka_unit_test(test_counts),
         cmocka_unit_test(test_judge_on_words), cmocka_unit_test(test_must_keep), cmocka_unit_test(test_copied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
