@@ -233,7 +233,7 @@ def test_detector_needs_the_key_and_is_limited(fresh):
 
 
 def test_rephrase(fresh):
-    s = fresh("--paraphrase-model", BETTER, model=SMALL)
+    s = fresh("--paraphrase-model", BETTER, "--request-timeout-s", "90", model=SMALL)  # chunks share the time that there is
     source = (
         "# Report\n\nThe old bridge over the river was closed on 14 March because two of its pillars had cracked. Engineers from Hamburg "
         "looked at it for three days and found that the water had washed away the ground below. They said that the repair would take 9 months.\n\n"
@@ -252,7 +252,7 @@ def test_rephrase(fresh):
 
 
 def test_rephrase_completion(fresh):
-    s = fresh("--paraphrase-model", SMALL, model=TINY)
+    s = fresh("--paraphrase-model", SMALL, "--request-timeout-s", "50", model=TINY)
     r = story(s, max_tokens=80, watermark={"mode": "rephrase"})
     assert r["choices"][0]["message"]["content"] == r["watermarked"]
     assert r["original"] and r["metadata"]["mode"] == "rephrase" and r["metadata"]["chunks"]
@@ -260,7 +260,7 @@ def test_rephrase_completion(fresh):
 
 
 def test_async(fresh):
-    s = fresh("--paraphrase-model", SMALL, model=TINY)
+    s = fresh("--paraphrase-model", SMALL, "--request-timeout-s", "50", model=TINY)
     r = story(s, max_tokens=60, watermark={"mode": "rephrase", "async": True})
     assert r["watermarked"] is None and not r["is_watermarked"]
     job = r["metadata"]["watermark_job"]
