@@ -22,12 +22,10 @@ static xoe_engine *open_paraphraser(const char *path, bool plain)
     xoe_engine *en = NULL;
     xoe_error e = XOE_ERROR_INIT;
     xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
-    char title[128];
-    xoe_model_title(path, title, sizeof title);
     o.path = path;
     o.n_slots = 4;
     o.n_ctx_slot = 2048;
-    o.adapters = xoe_adapters_of(title, &o.n_adapters);
+    o.adapters = xoe_adapters_of(path, &o.n_adapters);
     if (!o.n_adapters) fprintf(stderr, "bench_tries: no adapter for this model\n");
     o.adapter = plain || !o.n_adapters ? XOE_AS_IT_IS : XOE_TO_REPHRASE;
     if (xoe_engine_open(&en, &o, &e)) die(path, e.msg);

@@ -5,10 +5,10 @@
 
 #include "xoe/engine.h"
 
-/* xoe_engine_opts.adapter of an engine that was given xoe_adapters_of(its title). */
+/* xoe_engine_opts.adapter of an engine that was given xoe_adapters_of(its file). */
 typedef enum xoe_adapted { XOE_AS_IT_IS, XOE_TO_REPHRASE } xoe_adapted;
 
-/* Those for the model of this title, for xoe_engine_opts; NULL and *n 0: there are none. */
-const xoe_adapter *const *xoe_adapters_of(const char *title, int *n);
+/* Those for the model in this file, for xoe_engine_opts; NULL and *n 0: there are none. Reads the file's header. */
+const xoe_adapter *const *xoe_adapters_of(const char *path, int *n);
 
 #endif

@@ -107,7 +107,6 @@ static xoe_err open_engine(app *a, const char *path, const char *name, pool_use 
 {
     const xoe_config *c = a->pub.config;
     xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
-    char title[128];
     int64_t start = xoe_clock_mono_ms();
     o.path = path;
     o.name = name;
@@ -120,9 +119,8 @@ static xoe_err open_engine(app *a, const char *path, const char *name, pool_use 
     if (use == USE_EMBEDDINGS) {
         o.n_ctx_slot = 0; /* as trained: embedding models have short contexts */
     } else if (use != USE_VOCABULARY) {
-        xoe_model_title(path, title, sizeof title);
-        o.adapters = xoe_adapters_of(title, &o.n_adapters);
         o.same_as = with_weights(a, path);
+        if (!o.same_as) o.adapters = xoe_adapters_of(path, &o.n_adapters);
     }
     int most = use == USE_REPHRASE ? CTX_REPHRASE : use == USE_JUDGE ? CTX_JUDGE : 0;
     if (most) { /* a sentence at a time: small buffers will do */
@@ -261,13 +259,11 @@ static bool fit_to_rephrase(const app *a, const char *name)
 /* The model that rephrases, and as the judge of what it writes the same as it is: the chat model's engine if that is the one. */
 static xoe_err open_paraphraser(app *a, const char *path, const char *name, xoe_engine **paraphraser, xoe_engine **judge, xoe_error *e)
 {
-    char title[128];
     int n;
     pthread_mutex_lock(&a->mu);
     bool is_chat = find_path(a, path, USE_TEXT) != NULL;
     pthread_mutex_unlock(&a->mu);
-    xoe_model_title(path, title, sizeof title);
-    bool adapted = xoe_adapters_of(title, &n) != NULL;
+    bool adapted = xoe_adapters_of(path, &n) != NULL;
     xoe_err rc = pool_get(a, path, name, is_chat || !adapted ? USE_TEXT : USE_JUDGE, true, judge, e);
     *paraphraser = *judge;
     return rc == XOE_OK && adapted ? pool_get(a, path, name, USE_REPHRASE, true, paraphraser, e) : rc;

@@ -104,6 +104,14 @@ bool xoe_is_negation(const xoe_word *w)
                           "sin tampoco ninguno ninguna non mai senza");
 }
 
+bool xoe_is_possibility(const xoe_word *w)
+{
+    return xoe_word_in(w, "may might can cannot could can't couldn't possibly perhaps maybe probably likely presumably seem seems seemed appear appears "
+                          "appeared apparently potential potentially possible possibility impossible able unable sometimes chance chances risk permitted "
+                          "permission permit permits permissible allow allows allowed allowing entitled entitles right free open consider want wish liable "
+                          "prone optional welcome let lets");
+}
+
 bool xoe_is_function_word(const xoe_word *w)
 {
     return xoe_word_in(w, "a an the this that these those it its he him his she her hers they them their theirs we us our you your i me my mine who "

@@ -13,6 +13,8 @@ int xoe_number_word(const xoe_word *w, bool *ordinal);
 int xoe_unit_word(const xoe_word *w, bool free);
 
 bool xoe_is_negation(const xoe_word *w);
+/* "may", "possible", "allowed" and other ways to leave something open. */
+bool xoe_is_possibility(const xoe_word *w);
 /* Words without content of their own: articles, pronouns, prepositions, auxiliaries. */
 bool xoe_is_function_word(const xoe_word *w);
 

@@ -188,43 +188,35 @@ void xoe_meaning_must_keep(const char *source, size_t n, xoe_buf *out)
     xoe_free(a);
 }
 
-/* ---- may and might ---- */
+/* ---- possibility and negation ---- */
 
-static size_t count_of(const xoe_words *w, const char *list)
+static size_t count_if(const xoe_words *w, bool (*is)(const xoe_word *w))
 {
     size_t n = 0;
     for (size_t i = 0; i < w->n; i++)
-        n += xoe_word_in(&w->w[i], list);
+        n += is(&w->w[i]);
     return n;
+}
+
+static bool is_may(const xoe_word *w)
+{
+    return xoe_word_in(w, "may might") && w->s[0] == 'm'; /* May is a month */
 }
 
 /* "May" has many ways to be said, but as often as the source a rewrite must say one of them: of judged rewrites 23 % of the spoiled ones of
  * such sources do not, and 6 % of the good ones. */
 static const char *check_possibility(const xoe_words *a, const xoe_words *b)
 {
-    static const char ways[] =
-        "may might can cannot could can't couldn't possibly perhaps maybe probably likely presumably seem seems seemed appear appears appeared apparently "
-        "potential potentially possible possibility impossible able unable sometimes chance chances risk permitted permission permit permits permissible "
-        "allow allows allowed allowing entitled entitles right free open consider want wish liable prone optional welcome let lets";
-    bool has = false;
-    for (size_t i = 0; i < a->n; i++)
-        has = has || (xoe_word_in(&a->w[i], "may might") && a->w[i].s[0] == 'm'); /* May is a month */
-    return has && count_of(b, ways) < count_of(a, ways) ? "a possibility became a fact" : "";
+    return count_if(a, is_may) && count_if(b, xoe_is_possibility) < count_if(a, xoe_is_possibility) ? "a possibility became a fact" : "";
 }
 
 /* ---- what is only counted ---- */
 
-static size_t negations(const xoe_words *w)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < w->n; i++)
-        n += xoe_is_negation(&w->w[i]);
-    return n;
-}
-
 static bool has_of(const xoe_words *w, const char *list)
 {
-    return count_of(w, list) > 0;
+    for (size_t i = 0; i < w->n; i++)
+        if (xoe_word_in(&w->w[i], list)) return true;
+    return false;
 }
 
 static void count_opposites(const xoe_words *a, const xoe_words *b, xoe_meaning_words_report *out)
@@ -329,7 +321,7 @@ void xoe_meaning_words(const char *source, size_t n, const char *rewrite, size_t
     xoe_words_split(source, n, a);
     xoe_words_split(rewrite, m, b);
     out->veto = veto_of(source, n, a, rewrite, m, b);
-    size_t x = negations(a), y = negations(b);
+    size_t x = count_if(a, xoe_is_negation), y = count_if(b, xoe_is_negation);
     out->negations = (int)(x > y ? x - y : y - x);
     out->negated = (x > 0) != (y > 0);
     count_opposites(a, b, out);

@@ -344,6 +344,7 @@ static xoe_err settle(struct work *w, xoe_chunk_report *report, xoe_error *e)
 static xoe_err do_round(struct work *w, int most, xoe_chunk_report *report, xoe_chunk_usage *usage, xoe_error *e)
 {
     struct round r = {.n = 0};
+    int n_good = w->pool.n;
     xoe_err rc = make(w, most, report, usage, &r, e);
     report->tries += r.n_tries;
     for (int i = 0; i < r.n_tries && rc == XOE_OK; i++)
@@ -352,7 +353,7 @@ static xoe_err do_round(struct work *w, int most, xoe_chunk_report *report, xoe_
     w->n_checks = 0;
     for (int i = 0; i < r.n && may_check(w) && rc == XOE_OK; i++)
         rc = sift(w, &r.c[i], report, e);
-    if (rc == XOE_OK) rc = settle(w, report, e);
+    if (rc == XOE_OK && w->pool.n > n_good) rc = settle(w, report, e); /* else it would come out the same */
     for (int i = 0; i < r.n_tries; i++)
         xoe_try_clear(&r.tries[i]);
     return rc;

@@ -20,14 +20,12 @@ static const char spoiled[] = "Some of the 46 passengers were hurt when, because
 
 static xoe_engine *open_as(const char *path, xoe_adapted adapter, const xoe_engine *same_as)
 {
-    char title[128];
     xoe_engine *en = NULL;
     xoe_engine_opts o = XOE_ENGINE_OPTS_INIT;
-    xoe_model_title(path, title, sizeof title);
     o.path = path;
     o.n_slots = 2;
     o.n_ctx_slot = 1024;
-    o.adapters = xoe_adapters_of(title, &o.n_adapters);
+    o.adapters = xoe_adapters_of(path, &o.n_adapters);
     o.adapter = (int)adapter;
     o.same_as = same_as;
     assert_int_equal(xoe_engine_open(&en, &o, NULL), XOE_OK);
@@ -60,7 +58,7 @@ static void test_adapter(void **s)
     model_path(small, "SmolLM2-135M-Instruct.Q4_1.gguf");
     xoe_model_title(small, title, sizeof title);
     assert_string_equal(title, "Smollm2 135M 8k Lc100K Mix1 Ep2");
-    assert_null(xoe_adapters_of(title, &n));
+    assert_null(xoe_adapters_of(small, &n));
     assert_int_equal(n, 0);
     xoe_model_title("/no/such/file", title, sizeof title);
     assert_string_equal(title, "");
