@@ -90,7 +90,7 @@ static const null_way null_ways[] = {
      false,
      1,
      0},
-    {"gumbel, 50 keys", {.scheme = XOE_SCHEME_GUMBEL, .width = 2}, false, false, 50, 0},
+    {"gumbel, 50 keys, every third with 64 shifts", {.scheme = XOE_SCHEME_GUMBEL, .width = 2}, false, false, 50, 0},
     {"gumbel, spans", {.scheme = XOE_SCHEME_GUMBEL}, true, false, 1, 0},
     {"gumbel, weights", {.scheme = XOE_SCHEME_GUMBEL}, false, true, 1, 0},
     {"gumbel, 12-bit payload",
@@ -185,6 +185,7 @@ static inline int null_count(const null_way *way, int kind, size_t n, uint64_t s
                              .test = way->weights < 0 ? (xoe_mark_test)-way->weights : XOE_TEST_SUM};
         for (int i = 0; i < way->keys && !way->interop; i++) {
             params[i] = way->params;
+            if (i % 3 == 2) params[i].n_shifts = 64;
             for (int j = 0; j < XOE_MARK_KEY_BYTES; j++)
                 keys[i][j] = (uint8_t)xoe_rng_u64(&r);
         }

@@ -5,8 +5,8 @@ In generation: every answer is marked by the sampler. The observed mean score a 
 prediction 1 + E[H(1/p) − 1] that the sampler noted for the same tokens, and the share of answers that the detector finds
 at p < 1e-3 is counted, each answer by itself: without the model, and with it (weights).
 
-Rephrase (--rephrase N, --human N): N answers written without a mark, and N human passages of 200 to 400 words
-(bench/human.py), are rewritten by the paraphraser; counted are the chunks that passed the meaning check, and the share of
+Rephrase (--rephrase N, --human N): N answers written without a mark, and N human passages (bench/human.py, cut after the sentence
+that makes them about as long as the answers), are rewritten by the paraphraser, under a key with --shifts variants; counted are the chunks that passed the meaning check, and the share of
 texts found, for the whole rewrite and for the chunks that passed alone. "full" texts have 200 tokens and more. The JSON has
 each rewrite that passed beside its source, to be read: the check alone cannot say how often it is wrong.
 """
@@ -15,7 +15,10 @@ import argparse
 import concurrent.futures
 import math
 import pathlib
+import re
 import statistics
+import subprocess
+import tempfile
 import time
 
 import common
@@ -108,6 +111,15 @@ def in_generation(server, args, rows):
 
 
 FULL_TOKENS = 200
+REPHRASE_KEY = "rephrase"
+REQUEST_TIMEOUT_S = 3600
+
+
+def data_with_key(shifts):
+    """A data folder with a key of so many variants beside the usual one."""
+    data = tempfile.mkdtemp(prefix="xoe-bench-")
+    subprocess.run([common.XOE, "key", "new", REPHRASE_KEY, "--shifts", str(shifts), "--data", data], check=True, stdout=subprocess.DEVNULL)
+    return data
 
 
 def texts_to_rephrase(server, args):
@@ -119,8 +131,14 @@ def texts_to_rephrase(server, args):
     texts = each(args, one, prompts(args.rephrase))
     if args.human:
         human.fetch(args.corpus)
-        texts += [("human", passage) for _, passage in human.passages(args.corpus, args.human)]
+        texts += [("human", whole_sentences(passage, args.tokens)) for _, passage in human.passages(args.corpus, args.human)]
     return texts
+
+
+def whole_sentences(text, tokens):
+    """The first sentences of a text, so many that they have about so many tokens."""
+    ends = [m.end() for m in re.finditer(r"[.!?][\"”)]*(?=\s)", text) if m.end() >= 4.5 * tokens]
+    return text[: ends[0]] if ends else text
 
 
 def summary(texts):
@@ -129,7 +147,7 @@ def summary(texts):
     return {
         "n": len(texts),
         "chunks": eligible,
-        "chunks_passed": sum(t["rewritten"] for t in texts) / max(1, eligible),
+        "chunks_passed": sum(t["rewritten"] + t["fits"] for t in texts) / max(1, eligible),
         "found_1e-3_whole": found([t["log10_p"] for t in texts], 1e-3),
         "found_1e-4_whole": found([t["log10_p"] for t in texts], 1e-4),
         "n_with_passed": len(with_passed),
@@ -144,7 +162,8 @@ def by_rephrase(server, args):
     def one(i, row):
         kind, text = row
         start = time.monotonic()
-        a = server.post("/v1/watermark", {"text": text, "seed": args.seed + i, "temperature": args.rephrase_temperature})
+        body = {"text": text, "seed": args.seed + i, "temperature": args.rephrase_temperature, "key_id": REPHRASE_KEY}
+        a = server.post("/v1/watermark", body)
         took = time.monotonic() - start
         raw, source = a["watermarked"].encode(), text.encode()
         rewrites = [
@@ -158,13 +177,14 @@ def by_rephrase(server, args):
         outcomes = [c["outcome"] for c in a["chunks"]]
         common.say(
             f"{i + 1:3} {kind:9} {whole['n_tokens']:4} tokens  {outcomes.count('rewritten'):2} of "
-            f"{len(outcomes) - outcomes.count('protected'):2} chunks rewritten  {took:5.1f} s  "
+            f"{len(outcomes) - outcomes.count('protected'):2} chunks rewritten, {outcomes.count('fits')} fit  {took:5.1f} s  "
             f"log10 p {whole['log10_p']:8.2f}  of what passed {passed['log10_p'] if passed else 0:8.2f}"
         )
         return {
             "kind": kind,
             "chunks": len(outcomes),
             "rewritten": outcomes.count("rewritten"),
+            "fits": outcomes.count("fits"),
             "protected": outcomes.count("protected"),
             "rewrites": rewrites,
             "reasons": [c["reason"] for c in a["chunks"] if c["outcome"] == "kept"],
@@ -202,6 +222,7 @@ def main():
     p.add_argument("--rephrase", type=int, default=0, help="texts to mark by rephrasing; 0: none [%(default)s]")
     p.add_argument("--human", type=int, default=0, help="human passages to mark by rephrasing [%(default)s]")
     p.add_argument("--corpus", type=pathlib.Path, default=common.CACHE / "bench-human", help="where their packages are unpacked")
+    p.add_argument("--shifts", type=int, default=1024, help="variants of the key that texts are rephrased under [%(default)s]")
     p.add_argument("--rephrase-temperature", type=float, default=1.0, help="[%(default)s]")
     args = p.parse_args()
     rows = prompts(args.prompts) if args.prompts else []
@@ -209,8 +230,8 @@ def main():
     used = [args.model] + ([args.paraphraser] if rephrases else [])
     figures = {"bench": "marks", "manifest": common.manifest(*used), "options": vars(args) | {"corpus": str(args.corpus)}}
     parts = []
-    flags = ["--paraphrase-model", common.model_path(args.paraphraser)] if rephrases else []
-    with common.xoe_server(args.model, "--ctx", 2048, *flags) as server:
+    flags = ["--paraphrase-model", common.model_path(args.paraphraser), "--request-timeout-s", REQUEST_TIMEOUT_S] if rephrases else []
+    with common.xoe_server(args.model, "--ctx", 2048, *flags, data=data_with_key(args.shifts) if rephrases else None) as server:
         if rows:
             g = figures["generate"] = in_generation(server, args, rows)
             parts += [

@@ -15,7 +15,7 @@ extern "C" {
 enum {
     XOE_MARK_KEY_BYTES = 32,
     XOE_MARK_WIDTH_MAX = 4,   /* context tokens; one AES block */
-    XOE_MARK_SHIFTS_MAX = 64, /* per-request shifts of a key */
+    XOE_MARK_SHIFTS_MAX = 1024, /* variants of a key */
 };
 
 /* X(NAME, value, "name on the wire") — never renumbered: stored in keyrings and audit rows. */
@@ -43,7 +43,7 @@ XOE_API bool xoe_scheme_needs_drafts(xoe_scheme s);
 typedef struct xoe_mark_params {
     xoe_scheme scheme; /* default XOE_SCHEME_GUMBEL */
     int width;         /* context: tokens before the scored one, 1..4; default 3 */
-    int n_shifts;      /* variants of the key drawn per request, 1..64; default 4 for gumbel and
+    int n_shifts;      /* variants of the key, 1..1024: an answer carries a random one, a rephrased text the one that suits it; default 4 for gumbel and
                           synthid, whose choice the key decides; 1 for the others */
     double gamma;      /* green share (green, morphmark); default 0.25 */
     double delta;      /* logit bias (green); default 2.0 */

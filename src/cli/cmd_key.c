@@ -101,7 +101,7 @@ int cmd_key(const cli_command *cmd, int argc, char **argv)
     const cli_option own[] = {
         {"scheme", "NAME", "new, rotate: how the key marks [gumbel]", &scheme, NULL},
         {"width", "N", "new, rotate: tokens of context, 1 to 4 [3]", &width, NULL},
-        {"shifts", "N", "new, rotate: variants of the key, 1 to 64 [4]", &shifts, NULL},
+        {"shifts", "N", "new, rotate: variants of the key, 1 to 1024 [4]", &shifts, NULL},
     };
     cli_args a;
     xoe_error e = XOE_ERROR_INIT;

@@ -18,19 +18,6 @@ typedef struct progress {
     int n_chunks;
 } progress;
 
-static const char *outcome_word(xoe_chunk_outcome o)
-{
-    switch (o) {
-    case XOE_CHUNK_REWRITTEN:
-        return "rewritten";
-    case XOE_CHUNK_KEPT_MEANING:
-        return "kept";
-    case XOE_CHUNK_KEPT_PROTECTED:
-        return "protected";
-    }
-    return "?";
-}
-
 /* Called on the rephraser's thread, one chunk after the other. */
 static void on_chunk(const xoe_chunk_report *r, const char *text, size_t n, void *ud)
 {
@@ -40,7 +27,7 @@ static void on_chunk(const xoe_chunk_report *r, const char *text, size_t n, void
     p->n_chunks++;
     if (p->a->quiet || r->outcome == XOE_CHUNK_KEPT_PROTECTED) return; /* those cost nothing */
     fprintf(stderr, "  %3.0f%%  part %d %s%s%s (%.1f s)\n", 100.0 * (double)r->source_end / (double)p->source_bytes,
-            p->n_chunks, outcome_word(r->outcome), *r->reason ? ": " : "", r->reason, r->ms / 1000);
+            p->n_chunks, xoe_chunk_outcome_name(r->outcome), *r->reason ? ": " : "", r->reason, r->ms / 1000);
 }
 
 /* A figure in a cell, or "-" where there is none. */
@@ -59,11 +46,11 @@ static void print_report(const xoe_rephrase_result *r)
     for (size_t i = 0; i < r->n_chunks; i++) {
         const xoe_chunk_report *c = &r->chunks[i];
         char range[48], f[5][16];
-        bool written = c->outcome == XOE_CHUNK_REWRITTEN;
+        bool carries = c->outcome == XOE_CHUNK_REWRITTEN || c->outcome == XOE_CHUNK_FITS;
         snprintf(range, sizeof range, "%zu-%zu", c->source_first, c->source_end);
-        fprintf(stderr, "%4zu  %-14s  %-10s %7s  %6s  %6s  %6.2f  %6s  %6s  %5d  %6.1f  %s\n", i + 1, range, outcome_word(c->outcome),
+        fprintf(stderr, "%4zu  %-14s  %-10s %7s  %6s  %6s  %6.2f  %6s  %6s  %5d  %6.1f  %s\n", i + 1, range, xoe_chunk_outcome_name(c->outcome),
                 cell(f[0], 2, c->meaning), cell(f[1], 3, c->similarity), cell(f[2], 2, c->copied), c->length_ratio,
-                cell(f[3], 2, xoe_chunk_perplexity_change(c)), cell(f[4], 1, written ? c->log10_p : NAN), c->tries, c->ms / 1000, c->reason);
+                cell(f[3], 2, xoe_chunk_perplexity_change(c)), cell(f[4], 1, carries ? c->log10_p : NAN), c->tries, c->ms / 1000, c->reason);
         if (*c->method) method = c->method;
     }
     if (*method)
@@ -82,7 +69,7 @@ static json_t *report_json(const xoe_rephrase_result *r)
         const xoe_chunk_report *c = &r->chunks[i];
         json_t *j = json_pack("{s:[I,I], s:[I,I], s:s, s:s, s:s, s:f, s:f, s:b, s:i, s:f, s:f}", "source", (json_int_t)c->source_first,
                               (json_int_t)c->source_end, "result", (json_int_t)c->out_first, (json_int_t)c->out_end, "outcome",
-                              outcome_word(c->outcome), "reason", c->reason, "method", c->method, "length_ratio", c->length_ratio, "log10_p",
+                              xoe_chunk_outcome_name(c->outcome), "reason", c->reason, "method", c->method, "length_ratio", c->length_ratio, "log10_p",
                               c->log10_p, "blended", (int)c->blended, "tries", c->tries, "ms", c->ms, "check_ms", c->check_ms);
         json_object_set_new(j, "meaning_score", real_or_null(c->meaning));
         json_object_set_new(j, "similarity", real_or_null(c->similarity));
@@ -172,6 +159,7 @@ int cmd_mark(const cli_command *cmd, int argc, char **argv)
         cli_fail(&e);
         goto out;
     }
+    if (!a.quiet) fprintf(stderr, "  every part is tried once before the first is finished\n");
     cli_interrupt_target(cancel);
     xoe_err err = xoe_marking_run(app, &req, cancel, &res, &e);
     cli_interrupt_target(NULL);

@@ -21,7 +21,7 @@ const cli_command cli_commands[] = {
      .summary = "Talk to the model in the terminal.",
      .details = "Without a prompt a conversation starts (/help lists its commands); a prompt, as an operand or through\n"
                 "a pipe, gives one answer. Answers are marked and recorded as the server's are.",
-     .config_flags = "models-dir model paraphrase-model aliases threads ctx watermark fpr",
+     .config_flags = "models-dir model paraphrase-model rephrase-key aliases threads ctx watermark fpr",
      .json = true,
      .max_operands = CLI_OPERANDS_MAX,
      .examples = "xoe chat\n"
@@ -34,7 +34,7 @@ const cli_command cli_commands[] = {
      .summary = "Rewrite a text so that it carries the mark.",
      .details = "The text is rephrased part by part; a part whose meaning would change is left as it was and reported so.\n"
                 "The rewrite goes to standard output.",
-     .config_flags = "models-dir paraphrase-model embedding-model threads ctx fpr",
+     .config_flags = "models-dir paraphrase-model rephrase-key embedding-model threads ctx fpr",
      .json = true,
      .max_operands = 1,
      .examples = "xoe mark letter.txt > marked.txt\n"
@@ -81,14 +81,15 @@ const cli_command cli_commands[] = {
      .summary = "Make, list, change and retire watermark keys.",
      .details = "new makes a key without using it, rotate makes one and marks with it from now on, retire\n"
                 "stops marking with a key. Texts of a retired key are still detected. The bytes of a key are\n"
-                "never printed; they are in keys.json of the data folder.",
+                "never printed; they are in keys.json of the data folder. Keys for rephrasing (setting rephrase_key)\n"
+                "should have 1024 shifts: a text takes the one that suits it best.",
      .config_flags = "",
      .json = true,
      .max_operands = 2,
      .examples = "xoe key list\n"
                  "xoe key new spring-2027\n"
                  "xoe key rotate\n"
-                 "xoe key new --scheme gumbel --width 3 --shifts 4\n"
+                 "xoe key new letters --shifts 1024    (for xoe mark --key letters: rephrased texts carry more)\n"
                  "xoe key retire spring-2027",
      .run = cmd_key},
     {.name = "models",

@@ -403,6 +403,23 @@ static xoe_err open_default(app *a, const char *purpose, bool optional, pool_use
     return pool_get(a, path, name, use, true, out, e);
 }
 
+const char *xoe_app_rephrase_key(const xoe_app *a, const char *asked)
+{
+    return asked ? asked : *a->config->rephrase_key ? a->config->rephrase_key : NULL;
+}
+
+static xoe_err check_rephrase_key(const xoe_app *a, int parts, xoe_error *e)
+{
+    xoe_key key;
+    const char *id = xoe_app_rephrase_key(a, NULL);
+    if (!id || !(parts & (XOE_APP_CHAT | XOE_APP_PARAPHRASE))) return XOE_OK;
+    xoe_err rc = xoe_keyring_get(a->keyring, id, &key, NULL);
+    bool retired = rc == XOE_OK && key.retired_ms;
+    xoe_zero(&key, sizeof key);
+    if (rc == XOE_OK && !retired) return XOE_OK;
+    return xoe_error_param(e, XOE_EINVAL, "rephrase_key", "%s key %.47s; make one with: xoe key new NAME --shifts 1024", retired ? "this is a retired" : "there is no", id);
+}
+
 xoe_err xoe_app_open(xoe_app **out, const xoe_config *config, int parts, xoe_error *e)
 {
     app *a = xoe_calloc(1, sizeof *a);
@@ -415,7 +432,7 @@ xoe_err xoe_app_open(xoe_app **out, const xoe_config *config, int parts, xoe_err
     pthread_mutex_init(&a->load_mu, NULL);
     pthread_mutex_init(&a->mu, NULL);
     if ((rc = xoe_manifest_open(&a->manifest, e)) || (rc = xoe_mkdirs(config->data, 0700, e)) ||
-        (rc = xoe_keyring_open(&a->pub.keyring, config->data, e)))
+        (rc = xoe_keyring_open(&a->pub.keyring, config->data, e)) || (rc = check_rephrase_key(&a->pub, parts, e)))
         goto out;
     if ((parts & XOE_APP_AUDIT) && (rc = xoe_audit_open(&a->pub.audit, config->data, e))) goto out;
     if ((parts & XOE_APP_CHAT) && (rc = open_default(a, "llm", false, USE_TEXT, &a->pub.chat, e))) goto out;

@@ -46,6 +46,9 @@ xoe_err xoe_app_paraphrase_tokenizer(xoe_app *a, xoe_engine **out, xoe_error *e)
 /* What is wrong with the paraphraser that we have, for the answer's metadata; "" when nothing. */
 const char *xoe_app_paraphraser_warning(xoe_app *a);
 
+/* The key to rephrase with, where `asked` (NULL: none) does not say which: the configuration's. NULL: the active one. */
+const char *xoe_app_rephrase_key(const xoe_app *a, const char *asked);
+
 typedef struct xoe_app_model_info {
     char name[XOE_MODEL_NAME_MAX];
     bool embeddings, paraphrase, loaded, is_default;

@@ -82,7 +82,8 @@ static xoe_err prepare(xoe_turn *t, xoe_error *e)
     xoe_err rc;
     for (int i = 0; i < r->n_stop && i < XOE_STOP_MAX; i++)
         t->stops[t->n_stops++] = r->stop[i];
-    if (r->mark_mode != XOE_MARK_OFF && (rc = xoe_keyring_get(t->app->keyring, r->key_id, &t->key, e)))
+    const char *key_id = r->mark_mode == XOE_MARK_REPHRASE ? xoe_app_rephrase_key(t->app, r->key_id) : r->key_id;
+    if (r->mark_mode != XOE_MARK_OFF && (rc = xoe_keyring_get(t->app->keyring, key_id, &t->key, e)))
         return rc;
     if (r->mark_mode == XOE_MARK_REPHRASE && (rc = xoe_app_paraphraser(t->app, &t->paraphraser, e)))
         return rc;

@@ -23,8 +23,8 @@ xoe_err xoe_branch_rephrase_open(xoe_branch *b, xoe_error *e)
 {
     xoe_turn *t = b->turn;
     xoe_rephrase_opts opts = {
-        .paraphraser = t->paraphraser, .judge = t->app->judge, .embedder = t->app->embed, .key = t->key, .shift = b->shift,
-        .seed = b->seed, .drafts = xoe_draft_plan_of(t->app->config), .priority = t->req->priority, .deadline_mono_ms = t->req->deadline_mono_ms,
+        .paraphraser = t->paraphraser, .judge = t->app->judge, .embedder = t->app->embed, .key = t->key, .seed = b->seed,
+        .drafts = xoe_draft_plan_of(t->app->config), .priority = t->req->priority, .deadline_mono_ms = t->req->deadline_mono_ms,
         .canceled = canceled, .ud = b,
     };
     xoe_err rc = xoe_rephraser_open(&b->rephraser, &opts, on_chunk, b, e);

@@ -19,13 +19,10 @@ static xoe_err rephrase(xoe_app *app, const xoe_marking_request *r, xoe_engine *
                         xoe_cancel *cancel, xoe_rephrase_result *out, xoe_error *e)
 {
     uint64_t seed = r->seed;
-    xoe_rng rng;
     xoe_rephraser *rp = NULL;
     if (!r->has_seed && xoe_random_bytes(&seed, sizeof seed)) seed = (uint64_t)xoe_clock_mono_ns();
-    xoe_rng_seed(&rng, seed);
-    uint32_t n_shifts = key->params.n_shifts > 0 ? (uint32_t)key->params.n_shifts : 1;
     xoe_rephrase_opts o = {.paraphraser = paraphraser, .judge = app->judge, .embedder = app->embed, .key = *key,
-        .shift = (uint32_t)xoe_rng_below(&rng, n_shifts), .seed = seed, .temperature = r->temperature,
+        .seed = seed, .temperature = r->temperature,
         .top_p = r->top_p, .measure = r->measure, .drafts = xoe_draft_plan_of(app->config), .priority = r->priority, .deadline_mono_ms = r->deadline_mono_ms,
         .canceled = cancel ? canceled : NULL, .ud = cancel};
     xoe_err rc = xoe_rephraser_open(&rp, &o, r->on_chunk, r->chunk_ud, e);
@@ -47,7 +44,7 @@ xoe_err xoe_marking_run(xoe_app *app, const xoe_marking_request *req, xoe_cancel
     bool rewritten = false;
     *out = (xoe_completion_result){.n = 1};
     c->finish_reason = "stop";
-    xoe_err rc = xoe_keyring_get(app->keyring, req->key_id, &key, e);
+    xoe_err rc = xoe_keyring_get(app->keyring, xoe_app_rephrase_key(app, req->key_id), &key, e);
     if (rc || (rc = xoe_app_paraphraser(app, &paraphraser, e)) ||
         (rc = rephrase(app, req, paraphraser, &key, cancel, &c->rephrase, e)))
         goto out;

@@ -22,7 +22,8 @@ typedef struct xoe_rephrase_opts {
     xoe_engine *judge;      /* reads rewrites and likelihoods: the paraphraser's model without its adapter; NULL: the paraphraser */
     xoe_engine *embedder;   /* NULL: no cosine in the meaning check */
     xoe_key key;
-    uint32_t shift;
+    uint32_t shift;         /* of the key; xoe_rephraser_open chooses it by the text */
+    double gain_a_token;    /* of score over chance, with which rounds of tries end; xoe_rephraser_open chooses it too, chunk by chunk */
     uint64_t seed;
     float temperature;      /* 0: 1.0 */
     float top_p;            /* 0: 0.8: the tail is where a small model slips */
@@ -40,14 +41,16 @@ typedef struct xoe_rephrase_opts {
 } xoe_rephrase_opts;
 
 typedef enum xoe_chunk_outcome {
-    XOE_CHUNK_REWRITTEN, XOE_CHUNK_KEPT_MEANING, /* no rewrite passed the meaning check */
-    XOE_CHUNK_KEPT_PROTECTED                     /* code, quotation, heading, table: never touched */
+    XOE_CHUNK_REWRITTEN,
+    XOE_CHUNK_FITS,          /* there are right rewrites, but as it was it carries more of the mark than they */
+    XOE_CHUNK_KEPT_MEANING,  /* no rewrite passed the meaning check */
+    XOE_CHUNK_KEPT_PROTECTED /* code, quotation, heading, table: never touched */
 } xoe_chunk_outcome;
 
 typedef struct xoe_chunk_report {
     size_t source_first, source_end, out_first, out_end; /* bytes in the source, in the result */
     xoe_chunk_outcome outcome;
-    const char *reason;      /* static: why the last try was refused; "" when rewritten */
+    const char *reason;      /* static: why the last try was refused; "" where one was right */
     const char *method;      /* static: the evidence of the meaning check, see flow/meaning.h; "" where none was made */
     double meaning;          /* its score: log-odds over the threshold; NaN: refused before, or not made */
     double similarity;       /* cosine; NaN: no embedder */
@@ -64,8 +67,12 @@ typedef struct xoe_rephrase_result {
     char *text; size_t n;    /* the rewrite */
     xoe_chunk_report *chunks; size_t n_chunks;
     int n_prompt_tokens, n_predicted_tokens;
+    uint32_t shift;          /* of the key, under which the text was made to score */
     double ms;
 } xoe_rephrase_result;
+
+/* "rewritten", "fits", "kept", "protected". */
+const char *xoe_chunk_outcome_name(xoe_chunk_outcome o);
 
 /* Microseconds that a byte of prose took in this process so far, tries and checks included; drafts: under keys that need
  * them (watermax). NaN: fewer than 1,000 bytes were rephrased. */

@@ -1,10 +1,12 @@
 /* A chunk is given to the paraphraser, several times at once, since a small model seldom says the same: a batch of tries costs
- * hardly more time than one. Every other try is drawn with the mark, the others freely, for variety. What would go on copying the source is pressed
- * down in sampling, in each try half as much as in the one before, but for numbers, names and quotations, which must be copied. They
- * are judged by mark and likelihood, the best first; of one that is refused, parts of its edits are judged, since most of them are right. What is
- * right is put together into the text that scores most under the key (flow/rephrase_pool.h; a choice that only the text written here makes, so the
- * detector's null is untouched), judged again as a whole. Rounds follow, told what went wrong where nothing was right, until the chunk carries its
- * share of a mark that can be found. Under a watermax key each try is itself the best of drafts, piece by piece
+ * hardly more time than one. What would go on copying the source is pressed down in sampling, in each try half as much as in the one before, but for
+ * numbers, names and quotations, which must be copied. The tries are judged, the best first; of one that is refused, parts of its edits are judged,
+ * since most of them are right. What is right lies in a pool (flow/rephrase_pool.h).
+ *
+ * Explored, a chunk has a round of tries drawn freely; from the pools of all chunks the shift of the key is chosen (flow/rephrase_shift.h). Then it is
+ * finished: what is in the pool is put together into the text that scores most under that shift (a choice that only the text written here makes, so the
+ * detector's null is untouched) and judged again as a whole; rounds follow, every other try drawn with the mark, told what went wrong where nothing was
+ * right, until the chunk carries its share of a mark that can be found. Under a watermax key each try is itself the best of drafts, piece by piece
  * (flow/drafts.h), and is made alone. Thread: the rephraser's own. */
 #include "flow/rephrase_chunk.h"
 
@@ -18,7 +20,6 @@
 #include "base/text.h"
 #include "flow/meaning.h"
 #include "flow/meaning_model.h"
-#include "flow/quoted.h"
 #include "flow/rephrase_pool.h"
 #include "flow/rephrase_prompt.h"
 #include "flow/rephrase_try.h"
@@ -26,49 +27,23 @@
 #define AVOID_STRENGTH 1.0f
 #define QUALITY_LOSS 0.2 /* nats a token */
 #define GAIN_FULL 20.0   /* score over chance */
-#define GAIN_A_TOKEN 0.3 /* what a chunk should carry: 200 tokens with so much are found at 1e-4 */
-enum { AT_ONCE = 4, MAX_TRIES = 12, MAX_TRIES_MAX = 16, CHECKS_MAX = 8 /* a round */, BEFORE_MAX = 240 /* bytes */ };
+enum { AT_ONCE = 4, MAX_TRIES = 12, MAX_TRIES_MAX = 16, CHECKS_MAX = 8 /* a round */ };
 
-/* The source's tokens, with gaps where copying is right: numbers, words with a capital, quotations, code.
- * Returns NULL without memory. */
-static int32_t *to_avoid(const xoe_engine *en, const char *source, size_t n_source, const int32_t *tokens, size_t n)
-{
-    int32_t *out = xoe_malloc(n * sizeof *out);
-    bool gap = false;
-    size_t first = 0, quoted_end = 0; /* bytes of the source */
-    for (size_t i = 0; out && i < n; i++) {
-        char s[64];
-        size_t whole = xoe_engine_token_bytes(en, tokens[i], false, s, sizeof s), len = whole < sizeof s ? whole : sizeof s, at = 0;
-        bool begins = len == 0 || !isalnum((unsigned char)s[0]); /* a word begins, or none is here */
-        while (at + 1 < len && !isalnum((unsigned char)s[at]) && (unsigned char)s[at] < 0x80)
-            at++;
-        bool strong = len > at && (isdigit((unsigned char)s[at]) || isupper((unsigned char)s[at]));
-        gap = strong || (gap && !begins);
-        for (size_t k = first < quoted_end ? quoted_end : first; k < first + whole && k < n_source; k++) {
-            size_t q = xoe_quoted_at(source + k, n_source - k).n;
-            if (q) quoted_end = k + q, k = quoted_end - 1;
-        }
-        out[i] = gap || first < quoted_end ? XOE_AVOID_GAP : tokens[i];
-        first += whole;
-    }
-    return out;
-}
-
-/* The chunk, what stands before it in the result, its tokens, and what came of it so far. */
-struct work {
+/* The source, what stands before it in the result (while it is explored, in the source), its tokens, and what came of it so far. */
+struct xoe_chunk {
     const xoe_rephrase_opts *o;
     const char *source, *before;
     size_t n, n_before;
     int32_t *tokens, *avoid; /* [n_tokens]; avoid: as to_avoid makes it */
     size_t n_tokens;
     uint64_t seed;
-    xoe_marker *marker;
-    int32_t *settled;        /* [n_settled], and room for a chunk: the tokens of the result so far */
+    xoe_marker *marker;      /* NULL: not before the shift is chosen */
+    int32_t *settled;        /* [n_settled], and room for a chunk: the tokens of what stands before it */
     size_t n_settled, cap_settled;
-    char gap[16];            /* white space that the result ends with */
+    char gap[16];            /* white space before it */
     xoe_pool pool;           /* what was found right */
     xoe_buf best;            /* what stays; empty: none yet */
-    double best_gain;
+    double best_gain;        /* of it; while it is empty, of the source */
     int n_checks;            /* in this round */
     int64_t until_mono_ms;   /* then its share of the time is over; 0: there is no end */
 };
@@ -87,20 +62,6 @@ struct round {
     struct candidate c[AT_ONCE]; /* [n] the different ones of them */
     int n_tries, n;
 };
-
-/* The end of the paragraph so far, from a word's beginning. */
-static void note_before(struct work *w, const xoe_buf *out)
-{
-    size_t from = out->len > BEFORE_MAX ? out->len - BEFORE_MAX : 0, end = out->len;
-    for (bool cut = from > 0; cut && from < end; from++)
-        cut = !isspace((unsigned char)out->data[from]);
-    while (end > from && out->data[end - 1] == ' ')
-        end--;
-    for (size_t i = from; i < end; i++)
-        if (out->data[i] == '\n') from = i + 1;
-    w->before = end > from ? out->data + from : "";
-    w->n_before = end - from;
-}
 
 static double strength(const xoe_rephrase_opts *o, const char *s, size_t n)
 {
@@ -121,11 +82,12 @@ static double strength(const xoe_rephrase_opts *o, const char *s, size_t n)
 /* By how much the tokens of this text, after those of the result so far, score over chance under the writer's own shift. */
 static double gain_of(const char *s, size_t n, void *ud)
 {
-    struct work *w = ud;
+    xoe_chunk *w = ud;
     xoe_buf text;
     int32_t *tokens = NULL;
     size_t n_tokens = 0;
     double gain = 0;
+    if (!w->marker) return 0;
     xoe_buf_init(&text, 1 << 20);
     xoe_buf_puts(&text, w->gap);
     if (!xoe_buf_add(&text, s, n) && xoe_engine_tokenize(w->o->paraphraser, text.data, text.len, false, false, &tokens, &n_tokens, NULL) == XOE_OK &&
@@ -139,7 +101,7 @@ static double gain_of(const char *s, size_t n, void *ud)
 }
 
 /* Fills in c->verdict and c->good. */
-static xoe_err judge(struct work *w, struct candidate *c, xoe_chunk_report *report, xoe_error *e)
+static xoe_err judge(xoe_chunk *w, struct candidate *c, xoe_chunk_report *report, xoe_error *e)
 {
     const xoe_rephrase_opts *o = w->o;
     xoe_meaning *v = &c->verdict;
@@ -176,7 +138,7 @@ static int at_once(const xoe_rephrase_opts *o)
 }
 
 /* Start up to `most` tries at once and wait for all; r->n_tries: how many there are, to be cleared also after an error. */
-static xoe_err make(struct work *w, int most, const xoe_chunk_report *report, xoe_chunk_usage *usage, struct round *r, xoe_error *e)
+static xoe_err make(xoe_chunk *w, int most, const xoe_chunk_report *report, xoe_chunk_usage *usage, struct round *r, xoe_error *e)
 {
     const xoe_rephrase_opts *o = w->o;
     float pressure = o->avoid_strength < 0 ? 0 : o->avoid_strength > 0 ? o->avoid_strength : AVOID_STRENGTH;
@@ -188,7 +150,7 @@ static xoe_err make(struct work *w, int most, const xoe_chunk_report *report, xo
     for (r->n_tries = 0; r->n_tries < most && rc == XOE_OK; r->n_tries++) {
         from.seed = w->seed + (uint64_t)(report->tries + r->n_tries);
         from.avoid_strength = ldexpf(pressure, -((report->tries + r->n_tries) % AT_ONCE));
-        from.marked = at_once(o) == 1 || r->n_tries % 2 == 0;
+        from.marked = w->marker && (at_once(o) == 1 || r->n_tries % 2 == 0);
         from.patient = r->n_tries == 0;
         rc = xoe_try_start(&r->tries[r->n_tries], o, &from, &own);
     }
@@ -208,7 +170,7 @@ static xoe_err make(struct work *w, int most, const xoe_chunk_report *report, xo
 }
 
 /* A copy of the source carries nothing. Under one key and shift tries that begin alike go on alike: the same text need not be judged twice. */
-static bool repeated(const struct work *w, const struct round *r, const char *s, size_t n)
+static bool repeated(const xoe_chunk *w, const struct round *r, const char *s, size_t n)
 {
     if ((n == w->n && !memcmp(s, w->source, n)) || xoe_pool_has(&w->pool, s, n)) return true;
     for (int i = 0; i < r->n; i++)
@@ -217,7 +179,7 @@ static bool repeated(const struct work *w, const struct round *r, const char *s,
 }
 
 /* A different one becomes a candidate. */
-static void weigh(struct work *w, struct round *r, const xoe_try *t)
+static void weigh(xoe_chunk *w, struct round *r, const xoe_try *t)
 {
     if (repeated(w, r, t->rewrite, t->n_rewrite)) return;
     struct candidate *c = &r->c[r->n];
@@ -239,23 +201,24 @@ static int by_worth(const void *a, const void *b)
     return more > 0 ? 1 : more < 0 ? -1 : 0;
 }
 
-static xoe_err add_good(struct work *w, const struct candidate *c, xoe_error *e)
+static xoe_err add_good(xoe_chunk *w, const struct candidate *c, xoe_chunk_report *report, xoe_error *e)
 {
+    if (!w->pool.n) note_verdict(report, &c->verdict); /* no reason to mind any more */
     return xoe_pool_add(&w->pool, c->text, c->n, c->gain, c->quality, &c->verdict) ? xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite") : XOE_OK;
 }
 
-static bool in_time(const struct work *w)
+static bool in_time(const xoe_chunk *w)
 {
     return !w->until_mono_ms || xoe_clock_mono_ms() < w->until_mono_ms;
 }
 
-static bool may_check(const struct work *w)
+static bool may_check(const xoe_chunk *w)
 {
     return w->n_checks < CHECKS_MAX && w->pool.n < XOE_POOL_MAX && (w->n_checks == 0 || in_time(w));
 }
 
 /* Edits that do not go together make a text less likely, as a rewrite, than what was really written, or have a word that nobody expects. */
-static xoe_err reads_well(const struct work *w, struct candidate *c, xoe_error *e)
+static xoe_err reads_well(const xoe_chunk *w, struct candidate *c, xoe_error *e)
 {
     double surprises, worst = 0;
     xoe_err rc = xoe_meaning_likelihood(w->o->paraphraser, w->source, w->n, c->text, c->n, w->o->priority, w->o->deadline_mono_ms, &c->quality, &surprises, e);
@@ -266,7 +229,7 @@ static xoe_err reads_well(const struct work *w, struct candidate *c, xoe_error *
 }
 
 /* What is right in a rewrite that was refused: the first half of its edits alone, the second alone, and of a half that is refused its halves. */
-static xoe_err judge_parts(struct work *w, const xoe_blend *b, const xoe_blend_choice *whole, xoe_chunk_report *report, xoe_error *e)
+static xoe_err judge_parts(xoe_chunk *w, const xoe_blend *b, const xoe_blend_choice *whole, xoe_chunk_report *report, xoe_error *e)
 {
     size_t at[XOE_BLEND_EDITS_MAX], n = 0;
     xoe_err rc = XOE_OK;
@@ -286,7 +249,7 @@ static xoe_err judge_parts(struct work *w, const xoe_blend *b, const xoe_blend_c
             rc = judge(w, &c, report, e);
             if (c.good) rc = reads_well(w, &c, e);
             if (c.good) c.gain = gain_of(c.text, c.n, w);
-            if (rc == XOE_OK) rc = c.good ? add_good(w, &c, e) : judge_parts(w, b, &part, report, e);
+            if (rc == XOE_OK) rc = c.good ? add_good(w, &c, report, e) : judge_parts(w, b, &part, report, e);
         }
         xoe_buf_free(&text);
     }
@@ -294,19 +257,19 @@ static xoe_err judge_parts(struct work *w, const xoe_blend *b, const xoe_blend_c
 }
 
 /* It, or what of it is right, into the pool. */
-static xoe_err sift(struct work *w, struct candidate *c, xoe_chunk_report *report, xoe_error *e)
+static xoe_err sift(xoe_chunk *w, struct candidate *c, xoe_chunk_report *report, xoe_error *e)
 {
     xoe_blend edits;
     xoe_blend_choice all;
     xoe_err rc = judge(w, c, report, e);
     if (rc != XOE_OK) return rc;
-    if (c->good) return add_good(w, c, e);
+    if (c->good) return add_good(w, c, report, e);
     if (!w->pool.n) note_verdict(report, &c->verdict);
     xoe_blend_init(&edits, w->source, w->n);
     return c->ended && xoe_blend_add(&edits, c->text, c->n, &all) ? judge_parts(w, &edits, &all, report, e) : XOE_OK;
 }
 
-static xoe_err keep(struct work *w, const struct candidate *c, bool blended, xoe_chunk_report *report, xoe_error *e)
+static xoe_err keep(xoe_chunk *w, const struct candidate *c, bool blended, xoe_chunk_report *report, xoe_error *e)
 {
     note_verdict(report, &c->verdict);
     report->quality = c->quality;
@@ -316,14 +279,14 @@ static xoe_err keep(struct work *w, const struct candidate *c, bool blended, xoe
     return xoe_buf_add(&w->best, c->text, c->n) ? xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite") : XOE_OK;
 }
 
-/* Of what is right, the one that gains most stays, or the blend, if that is right too. */
-static xoe_err settle(struct work *w, xoe_chunk_report *report, xoe_error *e)
+/* Of what is right, the source too, the one that gains most stays, or the blend, if that is right as well. */
+static xoe_err settle(xoe_chunk *w, xoe_chunk_report *report, xoe_error *e)
 {
     const xoe_pool_entry *best = xoe_pool_best(&w->pool);
     xoe_buf text;
     xoe_err rc = XOE_OK;
     if (!best) return XOE_OK;
-    if (!w->best.len || best->gain > w->best_gain) {
+    if (best->gain > w->best_gain) {
         struct candidate c = {.text = best->text.data, .n = best->text.len, .gain = best->gain, .quality = best->quality, .verdict = best->verdict};
         rc = keep(w, &c, false, report, e);
     }
@@ -341,7 +304,7 @@ static xoe_err settle(struct work *w, xoe_chunk_report *report, xoe_error *e)
 }
 
 /* One round of tries; what is right in them into the pool, and what stays of that into w->best. */
-static xoe_err do_round(struct work *w, int most, xoe_chunk_report *report, xoe_chunk_usage *usage, xoe_error *e)
+static xoe_err do_round(xoe_chunk *w, int most, xoe_chunk_report *report, xoe_chunk_usage *usage, xoe_error *e)
 {
     struct round r = {.n = 0};
     int n_good = w->pool.n;
@@ -353,7 +316,7 @@ static xoe_err do_round(struct work *w, int most, xoe_chunk_report *report, xoe_
     w->n_checks = 0;
     for (int i = 0; i < r.n && may_check(w) && rc == XOE_OK; i++)
         rc = sift(w, &r.c[i], report, e);
-    if (rc == XOE_OK && w->pool.n > n_good) rc = settle(w, report, e); /* else it would come out the same */
+    if (rc == XOE_OK && w->marker && w->pool.n > n_good) rc = settle(w, report, e); /* else it would come out the same */
     for (int i = 0; i < r.n_tries; i++)
         xoe_try_clear(&r.tries[i]);
     return rc;
@@ -367,78 +330,167 @@ static xoe_err measure(const xoe_rephrase_opts *o, const char *source, size_t n,
     return rc == XOE_EBUSY ? XOE_OK : rc;
 }
 
-/* The result so far as tokens, and room for this chunk after them. */
-static xoe_err prepare(struct work *w, const xoe_buf *out, xoe_error *e)
+/* What stands before the chunk, as tokens, and room for the chunk after them. */
+static xoe_err place(xoe_chunk *w, const char *text, size_t n, xoe_error *e)
 {
-    const xoe_rephrase_opts *o = w->o;
-    size_t n_out = out->len;
     int32_t *tokens = NULL;
-    while (n_out && isspace((unsigned char)out->data[n_out - 1]) && out->len - n_out + 1 < sizeof w->gap)
-        n_out--;
-    memcpy(w->gap, xoe_buf_cstr(out) + n_out, out->len - n_out);
-    xoe_err rc = xoe_engine_tokenize(o->paraphraser, w->source, w->n, false, false, &w->tokens, &w->n_tokens, e);
-    if (rc == XOE_OK && n_out) rc = xoe_engine_tokenize(o->paraphraser, out->data, n_out, false, false, &tokens, &w->n_settled, e);
-    if (rc == XOE_OK) rc = xoe_marker_open(&w->marker, &o->key.params, o->key.bytes, o->shift, 0, e);
-    if (rc != XOE_OK) goto done;
+    size_t n_text = n;
+    w->before = xoe_rephrase_before(text, n, &w->n_before);
+    while (n && isspace((unsigned char)text[n - 1]) && n_text - n + 1 < sizeof w->gap)
+        n--;
+    memcpy(w->gap, text + n, n_text - n);
+    w->gap[n_text - n] = 0;
+    w->n_settled = 0;
+    xoe_err rc = n ? xoe_engine_tokenize(w->o->paraphraser, text, n, false, false, &tokens, &w->n_settled, e) : XOE_OK;
+    if (rc != XOE_OK) return rc;
+    xoe_free(w->settled);
     w->cap_settled = w->n_settled + 4 * w->n_tokens + 64;
     w->settled = xoe_malloc(w->cap_settled * sizeof *w->settled);
-    w->avoid = to_avoid(o->paraphraser, w->source, w->n, w->tokens, w->n_tokens);
-    if (!w->settled || !w->avoid)
+    if (!w->settled)
         rc = xoe_error_set(e, XOE_ENOMEM, "no memory to rephrase");
-    else if (n_out)
+    else if (w->n_settled)
         memcpy(w->settled, tokens, w->n_settled * sizeof *tokens);
-done:
     xoe_tokens_free(tokens);
     return rc;
 }
 
-static void clear(struct work *w)
+xoe_err xoe_chunk_open(xoe_chunk **out, const xoe_rephrase_opts *o, const char *source, size_t n, size_t index, xoe_chunk_report *report, xoe_error *e)
 {
+    xoe_chunk *w = *out = xoe_calloc(1, sizeof *w);
+    if (!w) return xoe_error_set(e, XOE_ENOMEM, "no memory to rephrase");
+    w->o = o;
+    w->source = source;
+    w->n = n;
+    w->seed = o->seed + index * MAX_TRIES_MAX;
+    xoe_buf_init(&w->best, 1 << 20);
+    xoe_pool_init(&w->pool, source, n);
+    report->outcome = XOE_CHUNK_KEPT_MEANING;
+    report->reason = "the paraphraser only copies";
+    xoe_err rc = xoe_engine_tokenize(o->paraphraser, source, n, false, false, &w->tokens, &w->n_tokens, e);
+    if (rc == XOE_OK && !(w->avoid = xoe_try_avoid(o->paraphraser, source, n, w->tokens, w->n_tokens))) rc = xoe_error_set(e, XOE_ENOMEM, "no memory to rephrase");
+    return rc;
+}
+
+void xoe_chunk_close(xoe_chunk *w)
+{
+    if (!w) return;
     xoe_buf_free(&w->best);
     xoe_pool_clear(&w->pool);
     xoe_marker_close(w->marker);
     xoe_free(w->settled);
     xoe_free(w->avoid);
     xoe_tokens_free(w->tokens);
+    xoe_free(w);
+}
+
+static int most_tries(const xoe_rephrase_opts *o)
+{
+    return o->max_tries <= 0 ? MAX_TRIES : o->max_tries < MAX_TRIES_MAX ? o->max_tries : MAX_TRIES_MAX;
+}
+
+static xoe_err next_round(xoe_chunk *w, xoe_chunk_report *report, xoe_chunk_usage *usage, xoe_error *e)
+{
+    int left = most_tries(w->o) - report->tries;
+    return do_round(w, left < at_once(w->o) ? left : at_once(w->o), report, usage, e);
+}
+
+/* What is right so far stays, else the source; other chunks go on. */
+static xoe_err give_up(const xoe_chunk *w, xoe_err rc, xoe_chunk_report *report)
+{
+    if (rc != XOE_ELIMIT && rc != XOE_EDEADLINE) return rc;
+    if (!w->pool.n) report->reason = rc == XOE_ELIMIT ? "the sentence is too long to rewrite" : "no time was left to rewrite it";
+    return XOE_OK;
+}
+
+xoe_err xoe_chunk_explore(xoe_chunk *w, const char *before, size_t n_before, int64_t until_mono_ms, xoe_chunk_report *report, xoe_chunk_usage *usage,
+                          xoe_error *e)
+{
+    int64_t t0 = xoe_clock_mono_ns();
+    w->until_mono_ms = until_mono_ms;
+    xoe_err rc = place(w, before, n_before, e);
+    if (rc == XOE_OK && !xoe_scheme_needs_drafts(w->o->key.params.scheme) && in_time(w)) rc = give_up(w, next_round(w, report, usage, e), report);
+    report->ms += (double)(xoe_clock_mono_ns() - t0) * 1e-6;
+    return rc;
+}
+
+static xoe_err add_variant(const xoe_chunk *w, const char *text, size_t n, size_t first, size_t end, xoe_variants *out, xoe_error *e)
+{
+    size_t n_before = w->n_settled < XOE_MARK_WIDTH_MAX ? w->n_settled : XOE_MARK_WIDTH_MAX, n_tokens = 0;
+    int32_t *tokens = NULL, *all = NULL;
+    xoe_buf whole;
+    xoe_err rc = XOE_OK;
+    if (n_before > (size_t)w->o->key.params.width) n_before = (size_t)w->o->key.params.width;
+    xoe_buf_init(&whole, 1 << 20);
+    xoe_buf_puts(&whole, w->gap);
+    if (xoe_buf_add(&whole, text, n)) rc = xoe_error_set(e, XOE_ENOMEM, "no memory to choose a shift");
+    if (rc == XOE_OK) rc = xoe_engine_tokenize(w->o->paraphraser, whole.data, whole.len, false, false, &tokens, &n_tokens, e);
+    if (rc == XOE_OK) {
+        all = xoe_malloc((n_before + n_tokens + 1) * sizeof *all);
+        if (all && n_before) memcpy(all, w->settled + w->n_settled - n_before, n_before * sizeof *all);
+        if (all && n_tokens) memcpy(all + n_before, tokens, n_tokens * sizeof *all);
+        if (!all || xoe_variants_add(out, all, n_before, n_tokens, first, end)) rc = xoe_error_set(e, XOE_ENOMEM, "no memory to choose a shift");
+    }
+    xoe_free(all);
+    xoe_tokens_free(tokens);
+    xoe_buf_free(&whole);
+    return rc;
+}
+
+xoe_err xoe_chunk_variants(const xoe_chunk *w, xoe_variants *out, xoe_error *e)
+{
+    const xoe_blend *b = &w->pool.blend;
+    xoe_buf text;
+    xoe_err rc = add_variant(w, w->source, w->n, 0, 0, out, e);
+    xoe_buf_init(&text, 1 << 20);
+    for (size_t i = 0; i < b->n_edits && rc == XOE_OK; i++) {
+        xoe_blend_choice one = {0};
+        one.on[i] = true;
+        if (xoe_blend_write(b, &one, &text)) rc = xoe_error_set(e, XOE_ENOMEM, "no memory to choose a shift");
+        if (rc == XOE_OK) rc = add_variant(w, text.data, text.len, b->edits[i].first, b->edits[i].end, out, e);
+    }
+    for (int i = 0; i < w->pool.n && rc == XOE_OK; i++)
+        if (!w->pool.good[i].blends) rc = add_variant(w, w->pool.good[i].text.data, w->pool.good[i].text.len, 0, 0, out, e);
+    xoe_buf_free(&text);
+    return rc;
 }
 
 /* A try under a key that needs drafts is the best of many already. */
-static bool carries_enough(const struct work *w)
+static bool carries_enough(const xoe_chunk *w)
 {
-    return w->best.len && (at_once(w->o) == 1 || w->best_gain >= GAIN_A_TOKEN * (double)w->n_tokens);
+    return w->pool.n && (at_once(w->o) == 1 || w->best_gain >= w->o->gain_a_token * (double)w->n_tokens);
 }
 
-xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_t n, size_t index, int64_t until_mono_ms, xoe_buf *out, xoe_chunk_report *report,
-                           xoe_chunk_usage *usage, xoe_error *e)
+/* The rest of the rounds, under the shift that is chosen. */
+static xoe_err improve(xoe_chunk *w, xoe_chunk_report *report, xoe_chunk_usage *usage, xoe_error *e)
 {
+    w->best_gain = gain_of(w->source, w->n, w);
+    xoe_pool_weigh(&w->pool, gain_of, w);
+    w->n_checks = 0;
+    xoe_err rc = settle(w, report, e);
+    while (rc == XOE_OK && report->tries < most_tries(w->o) && (!report->tries || in_time(w)) && !carries_enough(w))
+        rc = next_round(w, report, usage, e);
+    return give_up(w, rc, report);
+}
+
+xoe_err xoe_chunk_finish(xoe_chunk *w, xoe_buf *out, int64_t until_mono_ms, xoe_chunk_report *report, xoe_chunk_usage *usage, xoe_error *e)
+{
+    const xoe_rephrase_opts *o = w->o;
     int64_t t0 = xoe_clock_mono_ns();
-    struct work w = {.o = o, .source = source, .n = n, .seed = o->seed + index * MAX_TRIES_MAX, .until_mono_ms = until_mono_ms};
-    int most = o->max_tries <= 0 ? MAX_TRIES : o->max_tries < MAX_TRIES_MAX ? o->max_tries : MAX_TRIES_MAX;
-    xoe_buf_init(&w.best, 1 << 20);
-    xoe_pool_init(&w.pool, source, n);
-    report->outcome = XOE_CHUNK_KEPT_MEANING;
-    report->reason = "the paraphraser only copies";
-    xoe_err rc = prepare(&w, out, e);
-    note_before(&w, out);
-    while (rc == XOE_OK && report->tries < most && (!report->tries || in_time(&w)) && !carries_enough(&w))
-        rc = do_round(&w, most - report->tries < at_once(o) ? most - report->tries : at_once(o), report, usage, e);
-    if (rc == XOE_ELIMIT || rc == XOE_EDEADLINE) { /* what is right so far stays, else the source; the rest goes on */
-        if (!w.best.len) report->reason = rc == XOE_ELIMIT ? "the sentence is too long to rewrite" : "no time was left to rewrite it";
-        rc = XOE_OK;
+    w->until_mono_ms = until_mono_ms;
+    xoe_err rc = place(w, xoe_buf_cstr(out), out->len, e);
+    if (rc == XOE_OK) rc = xoe_marker_open(&w->marker, &o->key.params, o->key.bytes, o->shift, 0, e);
+    if (rc == XOE_OK) rc = improve(w, report, usage, e);
+    if (rc != XOE_OK) return rc;
+    if (w->pool.n) report->outcome = w->best.len ? XOE_CHUNK_REWRITTEN : XOE_CHUNK_FITS;
+    const char *text = w->best.len ? w->best.data : w->source;
+    size_t n = w->best.len ? w->best.len : w->n;
+    report->length_ratio = (double)n / (double)w->n;
+    if (w->pool.n) report->log10_p = strength(o, text, n);
+    if (w->best.len) {
+        report->copied = xoe_copied_share(w->source, w->n, text, n);
+        if (o->measure) rc = measure(o, w->source, w->n, text, n, report, e);
     }
-    if (rc == XOE_OK && w.best.len) {
-        report->outcome = XOE_CHUNK_REWRITTEN;
-        xoe_buf_add(out, w.best.data, w.best.len);
-        report->log10_p = strength(o, w.best.data, w.best.len);
-        report->copied = xoe_copied_share(source, n, w.best.data, w.best.len);
-        report->length_ratio = (double)w.best.len / (double)n;
-        if (o->measure) rc = measure(o, source, n, w.best.data, w.best.len, report, e);
-    } else if (rc == XOE_OK) {
-        xoe_buf_add(out, source, n);
-        report->length_ratio = 1;
-    }
-    if (rc == XOE_OK && out->failed) rc = xoe_error_set(e, XOE_ENOMEM, "no memory for the rewritten text");
-    report->ms = (double)(xoe_clock_mono_ns() - t0) * 1e-6;
-    clear(&w);
+    if (rc == XOE_OK && xoe_buf_add(out, text, n)) rc = xoe_error_set(e, XOE_ENOMEM, "no memory for the rewritten text");
+    report->ms += (double)(xoe_clock_mono_ns() - t0) * 1e-6;
     return rc;
 }

@@ -4,16 +4,25 @@
 
 #include "base/buf.h"
 #include "flow/rephrase.h"
+#include "flow/rephrase_shift.h"
 
 typedef struct xoe_chunk_usage {
     int n_prompt_tokens, n_predicted_tokens;
 } xoe_chunk_usage;
 
-/* Rewrite source[0, n) into out (appended; the source itself when no try is good). index: of the chunk, for
- * its seed. until_mono_ms: no round of tries but the first begins later; 0: none. Where the time of o is over, what is right so far
- * stays. report: outcome, reason, similarity, log10_p, tries, ms are filled.
- * Errors: XOE_ECANCELED, the engine's. */
-xoe_err xoe_rephrase_chunk(const xoe_rephrase_opts *o, const char *source, size_t n, size_t index, int64_t until_mono_ms, xoe_buf *out, xoe_chunk_report *report,
-                           xoe_chunk_usage *usage, xoe_error *e);
+typedef struct xoe_chunk xoe_chunk;
+
+/* Of source[0, n), borrowed as o is. index: of the chunk, for its seed. report: the same at every call; what is known so far is filled in. */
+xoe_err xoe_chunk_open(xoe_chunk **out, const xoe_rephrase_opts *o, const char *source, size_t n, size_t index, xoe_chunk_report *report, xoe_error *e);
+void xoe_chunk_close(xoe_chunk *c); /* takes NULL */
+/* One round of tries before the key's shift is chosen, unless until_mono_ms (0: none) is over or the key needs drafts. before: what stands before
+ * the chunk in the source. Errors: XOE_ECANCELED, the engine's. */
+xoe_err xoe_chunk_explore(xoe_chunk *c, const char *before, size_t n_before, int64_t until_mono_ms, xoe_chunk_report *report, xoe_chunk_usage *usage,
+                          xoe_error *e);
+/* After explore: what can be made of it, for the choice. */
+xoe_err xoe_chunk_variants(const xoe_chunk *c, xoe_variants *out, xoe_error *e);
+/* Under the shift of o: the best that can be made of it, or the source where nothing is right, to out (appended). No round of tries but the first begins
+ * after until_mono_ms; where the time of o is over, what is right so far stays. Errors: XOE_ECANCELED, the engine's. */
+xoe_err xoe_chunk_finish(xoe_chunk *c, xoe_buf *out, int64_t until_mono_ms, xoe_chunk_report *report, xoe_chunk_usage *usage, xoe_error *e);
 
 #endif

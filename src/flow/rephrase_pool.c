@@ -40,6 +40,12 @@ int xoe_pool_add(xoe_pool *p, const char *text, size_t n, double gain, double qu
     return 0;
 }
 
+void xoe_pool_weigh(xoe_pool *p, double (*gain)(const char *text, size_t n, void *ud), void *ud)
+{
+    for (int i = 0; i < p->n; i++)
+        p->good[i].gain = gain(p->good[i].text.data, p->good[i].text.len, ud);
+}
+
 const xoe_pool_entry *xoe_pool_best(const xoe_pool *p)
 {
     const xoe_pool_entry *best = NULL;

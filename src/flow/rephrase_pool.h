@@ -27,6 +27,8 @@ void xoe_pool_clear(xoe_pool *p);
 bool xoe_pool_has(const xoe_pool *p, const char *text, size_t n);
 /* text: copied. Returns 0; −1: no memory, or there are XOE_POOL_MAX already. */
 int xoe_pool_add(xoe_pool *p, const char *text, size_t n, double gain, double quality, const xoe_meaning *verdict);
+/* Their gains anew, after what stands before them has changed, or the key's shift. */
+void xoe_pool_weigh(xoe_pool *p, double (*gain)(const char *text, size_t n, void *ud), void *ud);
 /* The one that gains most; NULL: there is none. */
 const xoe_pool_entry *xoe_pool_best(const xoe_pool *p);
 /* What of their edits goes together so that worth is largest, to out; empty where that is no more than the best one's gain. Returns its worth. */

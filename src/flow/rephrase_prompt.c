@@ -3,6 +3,7 @@
  * (everything else): docs/watermark.md has what they bring. They are the same for every chunk and stay in the engine's cache. */
 #include "flow/rephrase_prompt.h"
 
+#include <ctype.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "flow/chat_tokens.h"
 #include "flow/meaning.h"
 
-enum { LIST_MAX = 300 };
+enum { LIST_MAX = 300, BEFORE_MAX = 240 /* bytes */ };
 
 static const char instruction[] =
     "You rephrase text. Say the same in other words and with another sentence structure. Keep every fact, number, unit, name, negation and "
@@ -69,6 +70,19 @@ static json_t *request(const char *before, size_t n_before, const char *source, 
 {
     return json_sprintf("%s%.*s%sRephrase this text.%s%s%s%s\n\n%.*s", n_before ? "The text before it, only for your information: " : "", (int)n_before, before,
                         n_before ? "\n\n" : "", hint, *list ? " These words must be in it: " : "", list, *list ? "." : "", (int)n, source);
+}
+
+const char *xoe_rephrase_before(const char *text, size_t n, size_t *n_before)
+{
+    size_t from = n > BEFORE_MAX ? n - BEFORE_MAX : 0, end = n;
+    for (bool cut = from > 0; cut && from < end; from++)
+        cut = !isspace((unsigned char)text[from]);
+    while (end > from && text[end - 1] == ' ')
+        end--;
+    for (size_t i = from; i < end; i++)
+        if (text[i] == '\n') from = i + 1;
+    *n_before = end > from ? end - from : 0;
+    return *n_before ? text + from : "";
 }
 
 xoe_err xoe_rephrase_prompt(const xoe_engine *en, const char *before, size_t n_before, const char *source, size_t n, const char *last_reason,

@@ -4,6 +4,8 @@
 
 #include "xoe/engine.h"
 
+/* What of a text the prompt is to show before its next chunk: the end of the paragraph so far, from a word's beginning. Borrowed. */
+const char *xoe_rephrase_before(const char *text, size_t n, size_t *n_before);
 /* The prompt to rephrase source[0, n). before: what stands before it in the result, for words that point back; may be
  * empty. last_reason: why the last rewrite was refused, as the report tells it; "": there was none, or it was good.
  * tokens: freed by xoe_tokens_free. Errors: XOE_EINVAL (not UTF-8), XOE_EUNSUPPORTED (no chat template), XOE_ENOMEM. */

@@ -6,7 +6,9 @@
 #include <strings.h>
 #include <time.h>
 
+#include "base/mem.h"
 #include "flow/queue_pause.h"
+#include "flow/quoted.h"
 
 enum { AVOID_WIDTH = 4 };
 
@@ -27,6 +29,29 @@ static void on_event(const xoe_event *ev, void *ud)
         pthread_cond_broadcast(&t->changed);
     }
     pthread_mutex_unlock(&t->lock);
+}
+
+int32_t *xoe_try_avoid(const xoe_engine *en, const char *source, size_t n_source, const int32_t *tokens, size_t n)
+{
+    int32_t *out = xoe_malloc(n * sizeof *out);
+    bool gap = false;
+    size_t first = 0, quoted_end = 0; /* bytes of the source */
+    for (size_t i = 0; out && i < n; i++) {
+        char s[64];
+        size_t whole = xoe_engine_token_bytes(en, tokens[i], false, s, sizeof s), len = whole < sizeof s ? whole : sizeof s, at = 0;
+        bool begins = len == 0 || !isalnum((unsigned char)s[0]); /* a word begins, or none is here */
+        while (at + 1 < len && !isalnum((unsigned char)s[at]) && (unsigned char)s[at] < 0x80)
+            at++;
+        bool strong = len > at && (isdigit((unsigned char)s[at]) || isupper((unsigned char)s[at]));
+        gap = strong || (gap && !begins);
+        for (size_t k = first < quoted_end ? quoted_end : first; k < first + whole && k < n_source; k++) {
+            size_t q = xoe_quoted_at(source + k, n_source - k).n;
+            if (q) quoted_end = k + q, k = quoted_end - 1;
+        }
+        out[i] = gap || first < quoted_end ? XOE_AVOID_GAP : tokens[i];
+        first += whole;
+    }
+    return out;
 }
 
 xoe_err xoe_try_start(xoe_try *t, const xoe_rephrase_opts *o, const xoe_try_from *from, xoe_error *e)

@@ -34,6 +34,9 @@ typedef struct xoe_try_from {
     bool patient;         /* wait while the engine's queue is full */
 } xoe_try_from;
 
+/* What tries are to avoid: the source's tokens, with gaps where copying is right: numbers, words with a capital, quotations, code. Freed with
+ * xoe_free; NULL: no memory. */
+int32_t *xoe_try_avoid(const xoe_engine *en, const char *source, size_t n_source, const int32_t *tokens, size_t n);
 /* Errors: XOE_EBUSY (not patient), XOE_EDEADLINE, XOE_ECANCELED, the engine's. Either way clear it. */
 xoe_err xoe_try_start(xoe_try *t, const xoe_rephrase_opts *o, const xoe_try_from *from, xoe_error *e);
 /* Wait for its end; without what a model says around a rewrite. source: '\0'-terminated or not, its first byte is looked at.

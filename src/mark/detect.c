@@ -3,7 +3,8 @@
  * Null hypothesis: the text does not depend on the key. Then the PRF values at the scored positions
  * (context whole, first occurrence) are independent and uniform, whatever the text is, and so are
  * those of every other shift and key. One test is made a key and shift; its p-value is exact or
- * conservative, and the smallest of all is corrected by Šidák. When spans are asked for, a test is
+ * conservative, the smallest of a key is corrected by Šidák for its shifts, and the smallest of those for the keys: a key with
+ * many shifts pays for them alone. When spans are asked for, a test is
  * part whole text and part scan of windows (Bonferroni). Contexts are hashed and
  * deduplicated once a width, not once a key. Thread: safe; everything lives in the call. */
 #include <math.h>
@@ -29,6 +30,7 @@ struct finding { /* the best test so far */
     uint32_t shift;
     xoe_decoded decoded;
     double ln_p, sum;
+    double ln_p_of_key; /* corrected for the key's shifts */
 };
 
 struct detection {
@@ -43,7 +45,7 @@ struct detection {
     double *ratios; /* with probs and spans: [XOE_EVIDENCE_SHARES][n_tokens + 1] running ln ratios */
     uint32_t *variants;                        /* [n_tokens] with a payload */
     struct text texts[XOE_MARK_WIDTH_MAX + 1]; /* by width */
-    double n_tests;
+    double n_tests; /* keys times the shifts of the best one: what its p-values are corrected for */
     struct finding best;
 };
 
@@ -156,7 +158,7 @@ static xoe_err try_key(struct detection *d, const xoe_mark_params *given, const 
     xoe_decoded decoded[XOE_MARK_SHIFTS_MAX];
     xoe_places places = {0};
     struct text *t;
-    struct finding f = {.params = *given, .key = index};
+    struct finding f = {.params = *given, .key = index}, best = {.ln_p = INFINITY};
     xoe_err rc = xoe_mark_params_resolve(&f.params, e);
     if (rc != XOE_OK) return rc;
     bool payload = f.params.payload_bits > 0;
@@ -184,9 +186,10 @@ static xoe_err try_key(struct detection *d, const xoe_mark_params *given, const 
             f.ln_p = ln_p[s];
         }
         f.ln_p = with_scan(d, &f, t, payload ? &places : NULL);
-        if (d->n_tests == 0 || f.ln_p < d->best.ln_p) d->best = f;
-        d->n_tests += 1;
+        if (f.ln_p < best.ln_p) best = f;
     }
+    best.ln_p_of_key = xoe_ln_sidak(best.ln_p, f.params.n_shifts);
+    if (index == 0 || best.ln_p_of_key < d->best.ln_p_of_key) d->best = best;
     xoe_places_free(&places);
     return XOE_OK;
 }
@@ -337,6 +340,7 @@ xoe_err xoe_detect_tokens(const xoe_mark_params *params, const uint8_t (*keys)[X
     if ((rc = reserve(&d, e)) != XOE_OK) goto out;
     for (size_t i = 0; i < n_keys; i++)
         if ((rc = try_key(&d, &params[i], keys[i], i, e)) != XOE_OK) goto out;
+    d.n_tests = (double)n_keys * d.best.params.n_shifts;
     fill(&d, fpr, out);
     rc = localise(&d, keys[d.best.key], fpr, out, e);
 out:

@@ -20,6 +20,7 @@
     X(STR, model, "", "chat model: a name of the manifest or a GGUF file (default: by memory)")    \
     X(STR, embedding_model, "", "embedding model (default: all-minilm-l6-v2 when present)")        \
     X(STR, paraphrase_model, "", "model that rephrases; empty: the best one present")              \
+    X(STR, rephrase_key, "", "id of the key that rephrasing takes; empty: the active one")         \
     X(STR, aliases, "", "other names of models: gpt-4o-mini=NAME,gpt-4=NAME")                      \
     X(SECRET, api_key, "", "clients must send this key; empty: none asked on loopback")            \
     X(INT, slots, 8, "answers at once")                                                            \

@@ -10,16 +10,6 @@ double xoe_answer_signal(const xoe_choice *c)
     return c->is_watermarked && c->log10_p < 0 ? -c->log10_p : 0;
 }
 
-static const char *outcome_name(xoe_chunk_outcome o)
-{
-    switch (o) {
-    case XOE_CHUNK_REWRITTEN: return "rewritten";
-    case XOE_CHUNK_KEPT_MEANING: return "kept";
-    case XOE_CHUNK_KEPT_PROTECTED: return "protected";
-    }
-    return "kept";
-}
-
 static json_t *real_or_null(double x)
 {
     return isfinite(x) ? json_real(x) : json_null();
@@ -31,7 +21,7 @@ json_t *xoe_answer_chunks(const xoe_rephrase_result *r)
     for (size_t i = 0; i < r->n_chunks; i++) {
         const xoe_chunk_report *c = &r->chunks[i];
         json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:o, s:[I,I], s:[I,I], s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:i, s:f, s:f}", "outcome",
-            outcome_name(c->outcome), "reason", c->reason ? c->reason : "", "method", c->method ? c->method : "",
+            xoe_chunk_outcome_name(c->outcome), "reason", c->reason ? c->reason : "", "method", c->method ? c->method : "",
             "meaning_score", real_or_null(c->meaning), "source_bytes",
             (json_int_t)c->source_first, (json_int_t)c->source_end, "result_bytes", (json_int_t)c->out_first,
             (json_int_t)c->out_end, "similarity", real_or_null(c->similarity), "length_ratio",

@@ -74,10 +74,10 @@ static xoe_err key_of_scheme(xoe_keyring *keys, xoe_scheme scheme, xoe_key *out,
                            xoe_scheme_name(scheme));
 }
 
-xoe_err xoe_mark_key_of(xoe_keyring *keys, const xoe_ask_mark *ask, xoe_key *out, xoe_error *e)
+xoe_err xoe_mark_key_of(xoe_keyring *keys, const xoe_ask_mark *ask, const char *usual, xoe_key *out, xoe_error *e)
 {
     xoe_scheme scheme = XOE_SCHEME_GUMBEL;
-    xoe_err rc = xoe_keyring_get(keys, ask->key_id, out, e);
+    xoe_err rc = xoe_keyring_get(keys, ask->key_id ? ask->key_id : usual, out, e);
     if (rc) {
         if (ask->key_id && rc == XOE_ENOTFOUND)
             return xoe_error_param(e, XOE_EINVAL, "watermark.key_id", "there is no key '%.47s'", ask->key_id);

@@ -127,7 +127,8 @@ static xoe_err prepare(run *x, xoe_error *e)
     size_t n_prompts = ask->is_chat ? 1 : ask->n_prompts, n_choices = n_prompts * (size_t)ask->n;
     xoe_err rc = xoe_mark_mode_of(x->server->config, ask, &x->mark.mode, e);
     if (rc) return rc;
-    if (x->mark.mode != XOE_MARK_OFF && (rc = xoe_mark_key_of(x->server->app->keyring, &ask->mark, &x->key, e)))
+    const char *usual = x->mark.mode == XOE_MARK_REPHRASE ? xoe_app_rephrase_key(x->server->app, NULL) : NULL;
+    if (x->mark.mode != XOE_MARK_OFF && (rc = xoe_mark_key_of(x->server->app->keyring, &ask->mark, usual, &x->key, e)))
         return rc;
     if ((rc = xoe_app_model(x->server->app, ask->model, false, &x->engine, e))) return rc;
     x->results = xoe_arena_alloc(arena, n_prompts * sizeof *x->results);

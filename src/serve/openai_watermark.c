@@ -115,7 +115,7 @@ void xoe_watermark_handler(xoe_http_req *r, void *ud)
     ask_watermark ask;
     xoe_key key = {0};
     xoe_err rc = parse(xoe_http_arena(r), body, n, &ask, &e);
-    if (!rc) rc = xoe_mark_key_of(s->app->keyring, &ask.mark, &key, &e);
+    if (!rc) rc = xoe_mark_key_of(s->app->keyring, &ask.mark, xoe_app_rephrase_key(s->app, NULL), &key, &e);
     if (rc) {
         xoe_reply_error(r, &e);
         return;

@@ -247,13 +247,18 @@ def test_rephrase(fresh):
     assert "Hamburg" in text and ("9 months" in text or "nine months" in text.lower())
     assert r["original"] == source
     outcomes = [c["outcome"] for c in r["chunks"]]
-    assert "protected" in outcomes and set(outcomes) & {"rewritten", "kept"} and set(outcomes) <= {"rewritten", "kept", "protected"}
+    assert "protected" in outcomes and set(outcomes) <= {"rewritten", "fits", "kept", "protected"} and len(set(outcomes)) > 1
     assert all(c["reason"] for c in r["chunks"] if c["outcome"] == "kept")
 
 
-def test_rephrase_completion(fresh):
-    s = fresh("--paraphrase-model", SMALL, "--request-timeout-s", "50", model=TINY)
+def test_rephrase_completion(fresh, tmp_path):
+    (tmp_path / "text.txt").write_text(HUMAN)
+    refused = xoe("mark", "--rephrase-key", "letters", str(tmp_path / "text.txt"), data=tmp_path)
+    assert refused.returncode == 1 and "xoe key new" in refused.stderr
+    assert xoe("key", "new", "letters", "--shifts", "64", data=tmp_path).returncode == 0
+    s = fresh("--paraphrase-model", SMALL, "--rephrase-key", "letters", "--request-timeout-s", "50", model=TINY, data=str(tmp_path))
     r = story(s, max_tokens=80, watermark={"mode": "rephrase"})
+    assert r["metadata"]["key_id"] == "letters" != story(s, max_tokens=5)["metadata"]["key_id"]
     assert r["choices"][0]["message"]["content"] == r["watermarked"]
     assert r["original"] and r["metadata"]["mode"] == "rephrase" and r["metadata"]["chunks"]
     assert r["metadata"]["expected_cost"]["factor"] > 1

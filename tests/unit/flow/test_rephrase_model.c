@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "flow/rephrase.h"
+#include "flow/rephrase_shift.h"
 
 static void test_endless_sentence(void **state)
 {
@@ -77,8 +78,52 @@ static void test_time_is_shared(void **state)
     xoe_rephrase_result_clear(&r);
 }
 
+/* The text is to carry the shift under which it scores most as it is, all of it: also what comes late. */
+static void test_shift_is_chosen_by_text(void **state)
+{
+    (void)state;
+    xoe_error e = XOE_ERROR_INIT;
+    xoe_buf text;
+    xoe_key key;
+    for (uint32_t wanted = 0, seed = 0; wanted < 4 && seed < 200; seed++) {
+        xoe_rephraser *rp;
+        xoe_rephrase_result r;
+        int32_t *tokens;
+        size_t n;
+        uint32_t best;
+        xoe_variants part = {0};
+        xoe_buf_init(&text, 1 << 20);
+        xoe_buf_puts(&text, "```\n"); /* code is left alone: nothing is computed */
+        for (uint32_t i = 0; i < 40; i++)
+            xoe_buf_printf(&text, "x%u = %u\n", i, (seed + 7) * (i + 3) % 101);
+        xoe_buf_puts(&text, "```\n");
+        assert_int_equal(xoe_keyring_get(app->keyring, NULL, &key, &e), XOE_OK);
+        assert_int_equal(key.params.n_shifts, 4);
+        assert_int_equal(xoe_engine_tokenize(app->chat, text.data, text.len, false, false, &tokens, &n, &e), XOE_OK);
+        assert_int_equal(xoe_variants_add(&part, tokens, 0, n, 0, 0), 0);
+        assert_int_equal(xoe_choose_shift(&key.params, key.bytes, &part, 1, &best, &e), XOE_OK);
+        xoe_variants_clear(&part);
+        xoe_tokens_free(tokens);
+        if (best == wanted) {
+            xoe_rephrase_opts o = {.paraphraser = app->chat, .key = key, .seed = 5, .priority = XOE_PRIORITY_BATCH};
+            assert_int_equal(xoe_rephraser_open(&rp, &o, NULL, NULL, &e), XOE_OK);
+            assert_int_equal(xoe_rephraser_feed(rp, text.data, 40, &e), XOE_OK);
+            assert_int_equal(xoe_rephraser_feed(rp, text.data + 40, text.len - 40, &e), XOE_OK);
+            if (xoe_rephraser_finish(rp, &r, &e)) fail_msg("%s", e.msg);
+            xoe_rephraser_close(rp);
+            assert_int_equal(r.shift, wanted);
+            assert_memory_equal(r.text, text.data, r.n);
+            xoe_rephrase_result_clear(&r);
+            wanted++;
+        }
+        assert_true(seed < 199);
+        xoe_buf_free(&text);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_endless_sentence), cmocka_unit_test(test_no_time), cmocka_unit_test(test_time_is_shared)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_endless_sentence), cmocka_unit_test(test_no_time), cmocka_unit_test(test_time_is_shared),
+                                       cmocka_unit_test(test_shift_is_chosen_by_text)};
     return cmocka_run_group_tests(tests, open_with_one_key, teardown);
 }

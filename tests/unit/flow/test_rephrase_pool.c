@@ -48,6 +48,9 @@ static void test_pool(void **s)
     assert_memory_equal(xoe_pool_best(&p)->text.data, other, strlen(other));
     assert_true(xoe_pool_blend(&p, count_new, NULL, &out) == 5);
     assert_int_equal(out.len, 0);
+    xoe_pool_weigh(&p, count_new, NULL);
+    assert_true(p.good[0].gain == 1 && p.good[2].gain == 0);
+    assert_memory_equal(xoe_pool_best(&p)->text.data, erected, strlen(erected));
     xoe_buf_free(&out);
     xoe_pool_clear(&p);
 }

@@ -77,6 +77,12 @@ static void test_best_key(void **s)
     detect(&p[37], 37, t, N, &one);
     mt_close(v.log10_p - one.log10_p, log10(K), 1e-6, "price of many keys");
     xoe_verdict_clear(&v);
+    for (int i = 0; i < K; i++)
+        p[i].n_shifts = i == 37 ? 4 : XOE_MARK_SHIFTS_MAX;
+    assert_int_equal(xoe_detect_tokens(p, (const uint8_t(*)[32])keys, K, t, N, NULL, &v, NULL), XOE_OK);
+    assert_int_equal(v.key_index, 37);
+    mt_close(v.log10_p - one.log10_p, log10(K), 1e-6, "shifts of other keys cost nothing");
+    xoe_verdict_clear(&v);
     xoe_verdict_clear(&one);
 }
 
