@@ -19,7 +19,7 @@
 #define ENOUGH_P 1e-5
 #define EXPLORE_SHARE 0.6 /* of the time that there is */
 #define GAIN_A_TOKEN_MIN 0.15 /* each part is to carry something: the text may be cut */
-enum { TEXT_MAX = 64 << 20, WINDOW = 64 /* pieces */, BEFORE_BYTES = 256, AIM_TOKENS = 30, BYTES_A_TOKEN = 4, UNKNOWN_CHUNKS = 8, MARGIN_MIN_MS = 500, MARGIN_MAX_MS = 20000 };
+enum { TEXT_MAX = 64 << 20, WINDOW = 64 /* pieces */, RANKS = 16 /* shifts */, BEFORE_BYTES = 256, AIM_TOKENS = 30, BYTES_A_TOKEN = 4, UNKNOWN_CHUNKS = 8, MARGIN_MIN_MS = 500, MARGIN_MAX_MS = 20000 };
 
 struct piece {
     char *text; /* a copy: the source may move while it grows */
@@ -135,13 +135,42 @@ static xoe_err kept_variants(const xoe_rephraser *r, const struct piece *p, xoe_
     return rc;
 }
 
+static bool shift_matters(const xoe_rephraser *r)
+{
+    return r->opts.key.params.n_shifts > 1;
+}
+
+/* What the waiting pieces promise under one shift. */
+static xoe_err prospect(xoe_rephraser *r, const xoe_variants *parts, uint32_t shift, double *total)
+{
+    xoe_marker *m = NULL;
+    *total = 0;
+    xoe_err rc = xoe_marker_open(&m, &r->opts.key.params, r->opts.key.bytes, shift, 0, &r->error);
+    for (size_t i = 0; i < r->n_pieces && rc == XOE_OK; i++) {
+        double gain;
+        rc = r->pieces[i].chunk ? xoe_chunk_prospect(r->pieces[i].chunk, m, &gain, &r->error) : xoe_variants_gain(&parts[i], m, &gain, &r->error);
+        *total += gain;
+    }
+    xoe_marker_close(m);
+    return rc;
+}
+
+/* Among the shifts that look best where edits are taken to add up, the one under which they do. */
 static xoe_err choose(xoe_rephraser *r)
 {
     xoe_variants parts[WINDOW] = {{0}};
+    uint32_t shifts[RANKS];
+    size_t n_shifts = 0;
+    double most = -INFINITY;
     xoe_err rc = XOE_OK;
     for (size_t i = 0; i < r->n_pieces && rc == XOE_OK; i++)
         rc = r->pieces[i].chunk ? xoe_chunk_variants(r->pieces[i].chunk, &parts[i], &r->error) : kept_variants(r, &r->pieces[i], &parts[i], &r->error);
-    if (rc == XOE_OK) rc = xoe_choose_shift(&r->opts.key.params, r->opts.key.bytes, parts, r->n_pieces, &r->opts.shift, &r->error);
+    if (rc == XOE_OK) rc = xoe_rank_shifts(&r->opts.key.params, r->opts.key.bytes, parts, r->n_pieces, RANKS, shifts, &n_shifts, &r->error);
+    for (size_t k = 0; k < n_shifts && rc == XOE_OK; k++) {
+        double total;
+        rc = prospect(r, parts, shifts[k], &total);
+        if (total > most) r->opts.shift = shifts[k], most = total;
+    }
     for (size_t i = 0; i < r->n_pieces; i++)
         xoe_variants_clear(&parts[i]);
     r->chosen = true;
@@ -183,7 +212,7 @@ static void drop_pieces(xoe_rephraser *r)
 /* All that waits, in order. rest: of the source after it. */
 static xoe_err finish_pieces(xoe_rephraser *r, struct rest rest)
 {
-    xoe_err rc = r->chosen ? XOE_OK : choose(r);
+    xoe_err rc = r->chosen || !shift_matters(r) ? XOE_OK : choose(r);
     for (size_t i = 0; i < r->n_pieces; i++)
         rest.n += r->pieces[i].n;
     for (size_t i = 0; i < r->n_pieces && rc == XOE_OK; i++) {
@@ -192,11 +221,6 @@ static xoe_err finish_pieces(xoe_rephraser *r, struct rest rest)
     }
     drop_pieces(r);
     return rc;
-}
-
-static bool shift_matters(const xoe_rephraser *r)
-{
-    return r->opts.key.params.n_shifts > 1;
 }
 
 /* A piece is taken over (text too); prose is explored, as long as the shift is open. before: what stands before it in the source. */

@@ -17,17 +17,14 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/text.h"
-#include "flow/meaning.h"
 #include "flow/meaning_model.h"
+#include "flow/rephrase_candidate.h"
 #include "flow/rephrase_pool.h"
 #include "flow/rephrase_prompt.h"
 #include "flow/rephrase_try.h"
 
 #define AVOID_STRENGTH 1.0f
-#define QUALITY_LOSS 0.2 /* nats a token */
-#define GAIN_FULL 20.0   /* score over chance */
-enum { AT_ONCE = 4, MAX_TRIES = 12, MAX_TRIES_MAX = 16, CHECKS_MAX = 8 /* a round */ };
+enum { AT_ONCE = 4, MAX_TRIES = 12, MAX_TRIES_MAX = 16, CHECKS_MAX = 8 /* a round */, REFUSED_MAX = 32 };
 
 /* The source, what stands before it in the result (while it is explored, in the source), its tokens, and what came of it so far. */
 struct xoe_chunk {
@@ -45,21 +42,14 @@ struct xoe_chunk {
     xoe_buf best;            /* what stays; empty: none yet */
     double best_gain;        /* of it; while it is empty, of the source */
     int n_checks;            /* in this round */
+    uint64_t refused[REFUSED_MAX]; /* hashes of blends that were not right */
+    int n_refused;
     int64_t until_mono_ms;   /* then its share of the time is over; 0: there is no end */
-};
-
-/* A try that has come to its end. */
-struct candidate {
-    const char *text;
-    size_t n;
-    bool ended, good;
-    double gain, quality;
-    xoe_meaning verdict;
 };
 
 struct round {
     xoe_try tries[AT_ONCE];
-    struct candidate c[AT_ONCE]; /* [n] the different ones of them */
+    xoe_candidate c[AT_ONCE]; /* [n] the different ones of them */
     int n_tries, n;
 };
 
@@ -100,26 +90,11 @@ static double gain_of(const char *s, size_t n, void *ud)
     return gain;
 }
 
-/* Fills in c->verdict and c->good. */
-static xoe_err judge(xoe_chunk *w, struct candidate *c, xoe_chunk_report *report, xoe_error *e)
+static xoe_err judge(xoe_chunk *w, xoe_candidate *c, xoe_chunk_report *report, xoe_error *e)
 {
-    const xoe_rephrase_opts *o = w->o;
-    xoe_meaning *v = &c->verdict;
-    xoe_err rc = XOE_OK;
-    *v = (xoe_meaning){.reason = "", .method = "", .similarity = NAN, .score = NAN};
-    if (!c->ended)
-        v->reason = "the paraphraser did not end";
-    else if (memchr(c->text, '\n', c->n) && !memchr(w->source, '\n', w->n))
-        v->reason = "the rewrite has another layout";
-    else if (!xoe_utf8_valid(c->text, c->n))
-        v->reason = "the rewrite is not UTF-8";
-    if (!*v->reason) {
-        xoe_meaning_opts mo = {.embedder = o->embedder, .model = o->judge, .priority = o->priority, .deadline_mono_ms = o->deadline_mono_ms};
-        rc = xoe_meaning_check(&mo, w->source, w->n, c->text, c->n, v, e);
-        report->check_ms += v->ms;
-        w->n_checks += !isnan(v->score); /* words are quickly looked at */
-    }
-    c->good = rc == XOE_OK && !*v->reason;
+    xoe_err rc = xoe_candidate_judge(w->o, w->source, w->n, c, e);
+    report->check_ms += c->verdict.ms;
+    w->n_checks += !isnan(c->verdict.score); /* words are quickly looked at */
     return rc;
 }
 
@@ -182,8 +157,8 @@ static bool repeated(const xoe_chunk *w, const struct round *r, const char *s, s
 static void weigh(xoe_chunk *w, struct round *r, const xoe_try *t)
 {
     if (repeated(w, r, t->rewrite, t->n_rewrite)) return;
-    struct candidate *c = &r->c[r->n];
-    *c = (struct candidate){.text = t->rewrite, .n = t->n_rewrite, .ended = t->finish == XOE_FINISH_STOP,
+    xoe_candidate *c = &r->c[r->n];
+    *c = (xoe_candidate){.text = t->rewrite, .n = t->n_rewrite, .ended = t->finish == XOE_FINISH_STOP,
                             .gain = gain_of(t->rewrite, t->n_rewrite, w), .quality = t->n_tokens ? t->log_likelihood / (double)t->n_tokens : 0};
     if (w->o->on_try) {
         xoe_try_report report = {.source = w->source, .n_source = w->n, .before = w->before, .n_before = w->n_before, .rewrite = c->text,
@@ -193,15 +168,7 @@ static void weigh(xoe_chunk *w, struct round *r, const xoe_try *t)
     r->n++;
 }
 
-/* In this order they are judged: a nat a token more likely is worth as much as a gain of 20, the mark of a strong chunk. */
-static int by_worth(const void *a, const void *b)
-{
-    const struct candidate *x = a, *y = b;
-    double more = fmin(y->gain, GAIN_FULL) / GAIN_FULL + y->quality - fmin(x->gain, GAIN_FULL) / GAIN_FULL - x->quality;
-    return more > 0 ? 1 : more < 0 ? -1 : 0;
-}
-
-static xoe_err add_good(xoe_chunk *w, const struct candidate *c, xoe_chunk_report *report, xoe_error *e)
+static xoe_err add_good(xoe_chunk *w, const xoe_candidate *c, xoe_chunk_report *report, xoe_error *e)
 {
     if (!w->pool.n) note_verdict(report, &c->verdict); /* no reason to mind any more */
     return xoe_pool_add(&w->pool, c->text, c->n, c->gain, c->quality, &c->verdict) ? xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite") : XOE_OK;
@@ -217,15 +184,12 @@ static bool may_check(const xoe_chunk *w)
     return w->n_checks < CHECKS_MAX && w->pool.n < XOE_POOL_MAX && (w->n_checks == 0 || in_time(w));
 }
 
-/* Edits that do not go together make a text less likely, as a rewrite, than what was really written, or have a word that nobody expects. */
-static xoe_err reads_well(const xoe_chunk *w, struct candidate *c, xoe_error *e)
+static xoe_err reads_well(const xoe_chunk *w, xoe_candidate *c, xoe_error *e)
 {
-    double surprises, worst = 0;
-    xoe_err rc = xoe_meaning_likelihood(w->o->paraphraser, w->source, w->n, c->text, c->n, w->o->priority, w->o->deadline_mono_ms, &c->quality, &surprises, e);
+    double worst = 0;
     for (int i = 0; i < w->pool.n; i++)
         worst = fmin(worst, w->pool.good[i].quality);
-    c->good = rc == XOE_OK && surprises == 0 && (worst == 0 || c->quality >= worst - QUALITY_LOSS);
-    return rc;
+    return xoe_candidate_reads_well(w->o, w->source, w->n, worst, c, e);
 }
 
 /* What is right in a rewrite that was refused: the first half of its edits alone, the second alone, and of a half that is refused its halves. */
@@ -241,7 +205,7 @@ static xoe_err judge_parts(xoe_chunk *w, const xoe_blend *b, const xoe_blend_cho
         for (size_t i = half ? n / 2 : 0; i < (half ? n : n / 2); i++)
             part.on[at[i]] = true;
         xoe_buf_init(&text, 1 << 20);
-        struct candidate c = {.ended = true};
+        xoe_candidate c = {.ended = true};
         if (xoe_blend_write(b, &part, &text)) rc = xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite");
         c.text = xoe_buf_cstr(&text);
         c.n = text.len;
@@ -257,7 +221,7 @@ static xoe_err judge_parts(xoe_chunk *w, const xoe_blend *b, const xoe_blend_cho
 }
 
 /* It, or what of it is right, into the pool. */
-static xoe_err sift(xoe_chunk *w, struct candidate *c, xoe_chunk_report *report, xoe_error *e)
+static xoe_err sift(xoe_chunk *w, xoe_candidate *c, xoe_chunk_report *report, xoe_error *e)
 {
     xoe_blend edits;
     xoe_blend_choice all;
@@ -269,7 +233,7 @@ static xoe_err sift(xoe_chunk *w, struct candidate *c, xoe_chunk_report *report,
     return c->ended && xoe_blend_add(&edits, c->text, c->n, &all) ? judge_parts(w, &edits, &all, report, e) : XOE_OK;
 }
 
-static xoe_err keep(xoe_chunk *w, const struct candidate *c, bool blended, xoe_chunk_report *report, xoe_error *e)
+static xoe_err keep(xoe_chunk *w, const xoe_candidate *c, bool blended, xoe_chunk_report *report, xoe_error *e)
 {
     note_verdict(report, &c->verdict);
     report->quality = c->quality;
@@ -279,25 +243,52 @@ static xoe_err keep(xoe_chunk *w, const struct candidate *c, bool blended, xoe_c
     return xoe_buf_add(&w->best, c->text, c->n) ? xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite") : XOE_OK;
 }
 
-/* Of what is right, the source too, the one that gains most stays, or the blend, if that is right as well. */
+/* FNV-1a, of a text. */
+static uint64_t hash_of(const char *s, size_t n)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)s[i]) * 0x100000001b3u;
+    return h;
+}
+
+static bool refused_before(const xoe_chunk *w, uint64_t hash)
+{
+    for (int i = 0; i < w->n_refused; i++)
+        if (w->refused[i] == hash) return true;
+    return false;
+}
+
+/* Put together, is it right? Then it stays. */
+static xoe_err try_blend(xoe_chunk *w, const xoe_buf *text, double gain, xoe_chunk_report *report, xoe_error *e)
+{
+    xoe_candidate c = {.text = text->data, .n = text->len, .ended = true, .gain = gain};
+    xoe_err rc = judge(w, &c, report, e);
+    if (rc == XOE_OK && c.good) rc = reads_well(w, &c, e);
+    if (rc != XOE_OK) return rc;
+    if (c.good) return keep(w, &c, true, report, e);
+    if (w->n_refused < REFUSED_MAX) w->refused[w->n_refused++] = hash_of(text->data, text->len);
+    return XOE_OK;
+}
+
+/* Of what is right, the source too, the one that gains most stays, or a blend: the best of all, and where that is refused one that is near to what is
+ * known to be right. */
 static xoe_err settle(xoe_chunk *w, xoe_chunk_report *report, xoe_error *e)
 {
+    static const size_t turns[] = {XOE_BLEND_EDITS_MAX, 2, 1};
     const xoe_pool_entry *best = xoe_pool_best(&w->pool);
     xoe_buf text;
     xoe_err rc = XOE_OK;
     if (!best) return XOE_OK;
     if (best->gain > w->best_gain) {
-        struct candidate c = {.text = best->text.data, .n = best->text.len, .gain = best->gain, .quality = best->quality, .verdict = best->verdict};
+        xoe_candidate c = {.text = best->text.data, .n = best->text.len, .gain = best->gain, .quality = best->quality, .verdict = best->verdict};
         rc = keep(w, &c, false, report, e);
     }
     xoe_buf_init(&text, 1 << 20);
-    struct candidate blended = {.ended = true, .gain = xoe_pool_blend(&w->pool, gain_of, w, &text)};
-    blended.text = xoe_buf_cstr(&text);
-    blended.n = text.len;
-    if (rc == XOE_OK && blended.n && blended.gain > w->best_gain) {
-        rc = judge(w, &blended, report, e);
-        if (rc == XOE_OK && blended.good) rc = reads_well(w, &blended, e);
-        if (rc == XOE_OK && blended.good) rc = keep(w, &blended, true, report, e);
+    double kept = w->best_gain;
+    for (size_t i = 0; i < sizeof turns / sizeof *turns && rc == XOE_OK && w->best_gain == kept && (i == 0 || in_time(w)); i++) {
+        double gain = xoe_pool_blend(&w->pool, turns[i], gain_of, w, &text);
+        if (text.len && gain > kept && !refused_before(w, hash_of(text.data, text.len))) rc = try_blend(w, &text, gain, report, e);
     }
     xoe_buf_free(&text);
     return rc;
@@ -312,7 +303,7 @@ static xoe_err do_round(xoe_chunk *w, int most, xoe_chunk_report *report, xoe_ch
     report->tries += r.n_tries;
     for (int i = 0; i < r.n_tries && rc == XOE_OK; i++)
         weigh(w, &r, &r.tries[i]);
-    qsort(r.c, (size_t)r.n, sizeof *r.c, by_worth);
+    qsort(r.c, (size_t)r.n, sizeof *r.c, xoe_candidate_by_worth);
     w->n_checks = 0;
     for (int i = 0; i < r.n && may_check(w) && rc == XOE_OK; i++)
         rc = sift(w, &r.c[i], report, e);
@@ -451,6 +442,22 @@ xoe_err xoe_chunk_variants(const xoe_chunk *w, xoe_variants *out, xoe_error *e)
     for (int i = 0; i < w->pool.n && rc == XOE_OK; i++)
         if (!w->pool.good[i].blends) rc = add_variant(w, w->pool.good[i].text.data, w->pool.good[i].text.len, 0, 0, out, e);
     xoe_buf_free(&text);
+    return rc;
+}
+
+xoe_err xoe_chunk_prospect(xoe_chunk *w, xoe_marker *marker, double *gain, xoe_error *e)
+{
+    double none;
+    xoe_buf text;
+    xoe_err rc = xoe_marker_draft_gain(marker, w->settled, 0, 0, &none, NULL, e); /* what it has seen of other chunks is over */
+    w->marker = marker;
+    xoe_buf_init(&text, 1 << 20);
+    double source = gain_of(w->source, w->n, w), right = source;
+    xoe_pool_weigh(&w->pool, gain_of, w);
+    if (w->pool.n) right = fmax(source, xoe_pool_best(&w->pool)->gain);
+    *gain = (right + fmax(right, xoe_pool_blend(&w->pool, XOE_BLEND_EDITS_MAX, gain_of, w, &text))) / 2;
+    xoe_buf_free(&text);
+    w->marker = NULL;
     return rc;
 }
 

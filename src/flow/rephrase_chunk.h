@@ -21,6 +21,8 @@ xoe_err xoe_chunk_explore(xoe_chunk *c, const char *before, size_t n_before, int
                           xoe_error *e);
 /* After explore: what can be made of it, for the choice. */
 xoe_err xoe_chunk_variants(const xoe_chunk *c, xoe_variants *out, xoe_error *e);
+/* What may come of it under the shift of this marker: half way from the best that is right to the best blend, as about every other blend is refused. */
+xoe_err xoe_chunk_prospect(xoe_chunk *c, xoe_marker *marker, double *gain, xoe_error *e);
 /* Under the shift of o: the best that can be made of it, or the source where nothing is right, to out (appended). No round of tries but the first begins
  * after until_mono_ms; where the time of o is over, what is right so far stays. Errors: XOE_ECANCELED, the engine's. */
 xoe_err xoe_chunk_finish(xoe_chunk *c, xoe_buf *out, int64_t until_mono_ms, xoe_chunk_report *report, xoe_chunk_usage *usage, xoe_error *e);

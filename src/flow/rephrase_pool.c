@@ -54,18 +54,19 @@ const xoe_pool_entry *xoe_pool_best(const xoe_pool *p)
     return best;
 }
 
-double xoe_pool_blend(xoe_pool *p, double (*worth)(const char *text, size_t n, void *ud), void *ud, xoe_buf *out)
+double xoe_pool_blend(xoe_pool *p, size_t turns, double (*worth)(const char *text, size_t n, void *ud), void *ud, xoe_buf *out)
 {
     const xoe_pool_entry *best = xoe_pool_best(p);
     double most = best ? best->gain : -INFINITY;
     xoe_buf text;
     xoe_buf_init(&text, TEXT_MAX);
     xoe_buf_reset(out);
-    for (int i = 0; i < p->n; i++) {
-        if (!p->good[i].blends) continue;
-        xoe_blend_choice choice = p->good[i].choice;
-        double w = xoe_blend_climb(&p->blend, &choice, worth, ud, &text);
-        if (!(w > most)) continue;
+    for (int i = -1; i < p->n; i++) { /* from the source and from each of them */
+        xoe_blend_choice choice = {0};
+        if (i >= 0 ? !p->good[i].blends : !p->n) continue;
+        if (i >= 0) choice = p->good[i].choice;
+        double w = xoe_blend_climb(&p->blend, &choice, turns, worth, ud, &text);
+        if (!(w > most) || (text.len == p->blend.n_source && !memcmp(text.data, p->blend.source, text.len))) continue;
         most = w;
         xoe_buf_reset(out);
         xoe_buf_add(out, xoe_buf_cstr(&text), text.len);

@@ -83,14 +83,13 @@ xoe_err xoe_variants_gain(const xoe_variants *vs, xoe_marker *m, double *gain, x
     return rc;
 }
 
-xoe_err xoe_choose_shift(const xoe_mark_params *params, const uint8_t key[XOE_MARK_KEY_BYTES], const xoe_variants *parts, size_t n_parts, uint32_t *shift,
-                         xoe_error *e)
+xoe_err xoe_rank_shifts(const xoe_mark_params *params, const uint8_t key[XOE_MARK_KEY_BYTES], const xoe_variants *parts, size_t n_parts, size_t n_ranks,
+                        uint32_t *shifts, size_t *n_shifts, xoe_error *e)
 {
+    double gains[XOE_SHIFT_RANKS_MAX];
     xoe_err rc = XOE_OK;
-    double most = -INFINITY;
-    uint32_t n_shifts = params->n_shifts > 0 ? (uint32_t)params->n_shifts : 1;
-    *shift = 0;
-    for (uint32_t s = 0; s < n_shifts && n_shifts > 1 && rc == XOE_OK; s++) {
+    *n_shifts = 0;
+    for (uint32_t s = 0; s < (params->n_shifts > 0 ? (uint32_t)params->n_shifts : 1) && rc == XOE_OK; s++) {
         xoe_marker *m;
         double total = 0;
         if ((rc = xoe_marker_open(&m, params, key, s, 0, e)) != XOE_OK) break;
@@ -100,7 +99,10 @@ xoe_err xoe_choose_shift(const xoe_mark_params *params, const uint8_t key[XOE_MA
             total += gain;
         }
         xoe_marker_close(m);
-        if (total > most) *shift = s, most = total;
+        size_t at = *n_shifts < n_ranks ? (*n_shifts)++ : n_ranks; /* sorted in from the end */
+        for (; at > 0 && total > gains[at - 1]; at--)
+            if (at < n_ranks) gains[at] = gains[at - 1], shifts[at] = shifts[at - 1];
+        if (at < n_ranks) gains[at] = total, shifts[at] = s;
     }
     return rc;
 }

@@ -26,8 +26,10 @@ void xoe_variants_clear(xoe_variants *vs);
 /* By how much the best of the part scores over chance: the source with all edits that gain something, the larger first, or a wording that
  * stands for itself. Edits are taken to add up. Errors: XOE_ENOMEM. */
 xoe_err xoe_variants_gain(const xoe_variants *vs, xoe_marker *m, double *gain, xoe_error *e);
-/* The shift under which these parts gain most together. Errors: XOE_ENOMEM, XOE_EINVAL. */
-xoe_err xoe_choose_shift(const xoe_mark_params *params, const uint8_t key[XOE_MARK_KEY_BYTES], const xoe_variants *parts, size_t n_parts, uint32_t *shift,
-                         xoe_error *e);
+enum { XOE_SHIFT_RANKS_MAX = 32 };
+/* The shifts under which these parts gain most together, the best first: shifts[*n_shifts ≤ n_ranks ≤ XOE_SHIFT_RANKS_MAX].
+ * Errors: XOE_ENOMEM, XOE_EINVAL. */
+xoe_err xoe_rank_shifts(const xoe_mark_params *params, const uint8_t key[XOE_MARK_KEY_BYTES], const xoe_variants *parts, size_t n_parts, size_t n_ranks,
+                        uint32_t *shifts, size_t *n_shifts, xoe_error *e);
 
 #endif
