@@ -122,9 +122,41 @@ static void test_shift_is_chosen_by_text(void **state)
     }
 }
 
+/* More pieces than wait for the choice of a shift; some come after it was made. */
+static void test_many_pieces(void **state)
+{
+    (void)state;
+    enum { TITLES = 100 };
+    xoe_error e = XOE_ERROR_INIT;
+    xoe_buf text;
+    xoe_key key;
+    xoe_rephraser *rp;
+    xoe_rephrase_result r;
+    xoe_buf_init(&text, 1 << 20);
+    for (int i = 0; i < TITLES; i++)
+        xoe_buf_printf(&text, "# Title %d\n\n", i);
+    assert_int_equal(xoe_keyring_get(app->keyring, NULL, &key, &e), XOE_OK);
+    xoe_rephrase_opts o = {.paraphraser = app->chat, .key = key, .seed = 5, .priority = XOE_PRIORITY_BATCH};
+    assert_int_equal(xoe_rephraser_open(&rp, &o, NULL, NULL, &e), XOE_OK);
+    for (size_t at = 0; at < text.len; at += 300)
+        assert_int_equal(xoe_rephraser_feed(rp, text.data + at, text.len - at < 300 ? text.len - at : 300, &e), XOE_OK);
+    if (xoe_rephraser_finish(rp, &r, &e)) fail_msg("%s", e.msg);
+    xoe_rephraser_close(rp);
+    assert_true(r.n_chunks >= TITLES);
+    for (size_t i = 0; i < r.n_chunks; i++) {
+        assert_int_equal(r.chunks[i].outcome, XOE_CHUNK_KEPT_PROTECTED);
+        assert_int_equal(r.chunks[i].source_first, i ? r.chunks[i - 1].source_end : 0);
+        assert_int_equal(r.chunks[i].out_end, r.chunks[i].source_end);
+    }
+    assert_int_equal(r.n, text.len);
+    assert_memory_equal(r.text, text.data, r.n);
+    xoe_rephrase_result_clear(&r);
+    xoe_buf_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_endless_sentence), cmocka_unit_test(test_no_time), cmocka_unit_test(test_time_is_shared),
-                                       cmocka_unit_test(test_shift_is_chosen_by_text)};
+                                       cmocka_unit_test(test_shift_is_chosen_by_text), cmocka_unit_test(test_many_pieces)};
     return cmocka_run_group_tests(tests, open_with_one_key, teardown);
 }
