@@ -5,7 +5,8 @@
  * serves many rows, and a row that append returned XOE_OK for survives kill -9 and a power cut.
  *
  * Invariants: ids are consecutive from 1; a row's previous_hash is the hash of the row before (64 zeros
- * for the first); the chain's head in memory moves only after a commit. Thread: the database is the
+ * for the first); the chain's head in memory moves only after a commit, and to rows that other processes have appended only
+ * where the last one of ours still stands, so that rows which vanish while we run leave a gap. Thread: the database is the
  * writer's alone; a mutex guards the queue and is not held across SQLite. */
 #include "trust/audit.h"
 
@@ -76,6 +77,29 @@ static xoe_err open_db(sqlite3 **db, const char *path, bool create, xoe_error *e
     return XOE_OK;
 }
 
+/* To the end of the chain, from the last row that we know; where that is not what it was, nothing moves. */
+static xoe_err follow_head(xoe_audit *a, xoe_error *e)
+{
+    sqlite3_stmt *q = NULL;
+    bool known = a->last_id == 0, first = true;
+    if (sqlite3_prepare_v2(a->db, "SELECT id, hash FROM watermark_audit_log WHERE id >= ? ORDER BY id", -1, &q, NULL) != SQLITE_OK)
+        return sqlite_error(a->db, e, "read");
+    sqlite3_bind_int64(q, 1, a->last_id);
+    int code;
+    while ((code = sqlite3_step(q)) == SQLITE_ROW) {
+        const char *hash = (const char *)sqlite3_column_text(q, 1);
+        if (first && !known) known = hash && sqlite3_column_int64(q, 0) == a->last_id && !strcmp(hash, a->last_hash);
+        first = false;
+        if (!known || !hash) break;
+        a->last_id = sqlite3_column_int64(q, 0);
+        snprintf(a->last_hash, sizeof a->last_hash, "%s", hash);
+    }
+    sqlite3_finalize(q);
+    if (code != SQLITE_ROW && code != SQLITE_DONE) return sqlite_error(a->db, e, "read");
+    if (!known) xoe_log(XOE_LOG_ERROR, "audit", "row %lld of the record is not what was written; see: xoe audit verify", (long long)a->last_id);
+    return XOE_OK;
+}
+
 static xoe_err read_head(xoe_audit *a, xoe_error *e)
 {
     sqlite3_stmt *q = NULL;
@@ -131,11 +155,13 @@ static void write_group(xoe_audit *a, struct entry *list)
     xoe_error err = XOE_ERROR_INIT;
     xoe_err rc = XOE_OK;
     char head[XOE_SHA256_HEX];
-    int64_t id = a->last_id;
-    memcpy(head, a->last_hash, sizeof head);
+    int64_t id = 0;
     if (sqlite3_exec(a->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK) {
         rc = sqlite_error(a->db, &err, "written");
     } else {
+        rc = follow_head(a, &err);
+        id = a->last_id;
+        memcpy(head, a->last_hash, sizeof head);
         for (struct entry *en = list; en && rc == XOE_OK; en = en->next)
             if (insert_row(a, en->row, ++id, head) != SQLITE_OK) rc = sqlite_error(a->db, &err, "written");
         if (rc == XOE_OK && sqlite3_exec(a->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) rc = sqlite_error(a->db, &err, "written");

@@ -91,6 +91,39 @@ static void test_chain(void **s)
     }
 }
 
+/* Two programs on one folder, as a server and `xoe mark` beside it: one chain. */
+static void test_two_writers(void **s)
+{
+    (void)s;
+    enum { TURNS = 3 };
+    int64_t rows, bad;
+    xoe_audit *a[2];
+    pthread_t t[2];
+    snprintf(dir, sizeof dir, "/tmp/xoe-audit-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(xoe_audit_open(&a[i], dir, NULL), XOE_OK);
+    for (int k = 0; k < TURNS; k++)
+        for (int i = 0; i < 2; i++)
+            assert_null(writer(a[i])); /* one after the other */
+    for (int i = 0; i < 2; i++)
+        pthread_create(&t[i], NULL, writer, a[i]);
+    for (int i = 0; i < 2; i++) {
+        void *rc;
+        pthread_join(t[i], &rc);
+        assert_null(rc);
+    }
+    assert_int_equal(xoe_audit_verify(dir, &rows, &bad, NULL), XOE_OK);
+    assert_int_equal(rows, 50 * 2 * (TURNS + 1));
+    assert_int_equal(bad, 0);
+    exec("DELETE FROM watermark_audit_log WHERE id > 390"); /* while both run: the gap stays */
+    assert_null(writer(a[1]));
+    assert_int_equal(xoe_audit_verify(dir, &rows, &bad, NULL), XOE_OK);
+    assert_true(bad > 0);
+    for (int i = 0; i < 2; i++)
+        xoe_audit_close(a[i]);
+}
+
 static void test_no_record(void **s)
 {
     (void)s;
@@ -145,6 +178,6 @@ static void test_full_disk(void **s) /* last: the file size limit stays */
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chain), cmocka_unit_test(test_no_record), cmocka_unit_test(test_bad_rows), cmocka_unit_test(test_full_disk)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chain), cmocka_unit_test(test_two_writers), cmocka_unit_test(test_no_record), cmocka_unit_test(test_bad_rows), cmocka_unit_test(test_full_disk)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
