@@ -158,7 +158,7 @@ int xoe_blend_write(const xoe_blend *b, const xoe_blend_choice *choice, xoe_buf 
     return out->failed ? -1 : 0;
 }
 
-static void turn(const xoe_blend *b, xoe_blend_choice *c, size_t i)
+void xoe_blend_turn(const xoe_blend *b, xoe_blend_choice *c, size_t i)
 {
     const xoe_blend_edit *x = &b->edits[i];
     for (size_t k = 0; k < b->n_edits && !c->on[i]; k++)
@@ -166,17 +166,17 @@ static void turn(const xoe_blend *b, xoe_blend_choice *c, size_t i)
     c->on[i] = !c->on[i];
 }
 
-double xoe_blend_climb(const xoe_blend *b, xoe_blend_choice *choice, size_t turns, double (*worth)(const char *text, size_t n, void *ud), void *ud, xoe_buf *out)
+double xoe_blend_climb(const xoe_blend *b, xoe_blend_choice *choice, double (*worth)(const char *text, size_t n, void *ud), void *ud, xoe_buf *out)
 {
     int left = WORTHS_MAX;
     if (xoe_blend_write(b, choice, out)) return -INFINITY;
     double best = worth(xoe_buf_cstr(out), out->len, ud);
-    for (bool better = true; better && turns > 0; turns--) {
+    for (bool better = true; better;) {
         xoe_blend_choice from = *choice;
         better = false;
         for (size_t i = 0; i < b->n_edits && left > 0; i++, left--) {
             xoe_blend_choice next = from;
-            turn(b, &next, i);
+            xoe_blend_turn(b, &next, i);
             if (xoe_blend_write(b, &next, out)) return -INFINITY;
             double w = worth(xoe_buf_cstr(out), out->len, ud);
             if (!(w > best)) continue;

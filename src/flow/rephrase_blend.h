@@ -37,8 +37,10 @@ bool xoe_blend_add(xoe_blend *b, const char *rewrite, size_t m, xoe_blend_choice
 /* The source with the edits that are chosen, to out (emptied before). Returns 0, or -1: no memory. */
 int xoe_blend_write(const xoe_blend *b, const xoe_blend_choice *choice, xoe_buf *out);
 
-/* Climb: turn the edit on or off that makes worth(text) largest, at most `turns` times, while there is one; those that meet edits turned on are
- * turned off. Changes *choice; out: its text. Returns its worth; −INFINITY without memory. */
-double xoe_blend_climb(const xoe_blend *b, xoe_blend_choice *choice, size_t turns, double (*worth)(const char *text, size_t n, void *ud), void *ud, xoe_buf *out);
+/* Turn edit i on or off; those that meet one turned on are turned off. */
+void xoe_blend_turn(const xoe_blend *b, xoe_blend_choice *choice, size_t i);
+
+/* Climb: turn the edit that makes worth(text) largest, while there is one. Changes *choice; out: its text. Returns its worth; −INFINITY without memory. */
+double xoe_blend_climb(const xoe_blend *b, xoe_blend_choice *choice, double (*worth)(const char *text, size_t n, void *ud), void *ud, xoe_buf *out);
 
 #endif

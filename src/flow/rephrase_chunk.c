@@ -21,10 +21,11 @@
 #include "flow/rephrase_candidate.h"
 #include "flow/rephrase_pool.h"
 #include "flow/rephrase_prompt.h"
+#include "flow/rephrase_search.h"
 #include "flow/rephrase_try.h"
 
 #define AVOID_STRENGTH 1.0f
-enum { AT_ONCE = 4, MAX_TRIES = 12, MAX_TRIES_MAX = 16, CHECKS_MAX = 8 /* a round */, REFUSED_MAX = 32 };
+enum { AT_ONCE = 4, MAX_TRIES = 12, MAX_TRIES_MAX = 16, CHECKS_MAX = 8 /* a round */ };
 
 /* The source, what stands before it in the result (while it is explored, in the source), its tokens, and what came of it so far. */
 struct xoe_chunk {
@@ -42,8 +43,7 @@ struct xoe_chunk {
     xoe_buf best;            /* what stays; empty: none yet */
     double best_gain;        /* of it; while it is empty, of the source */
     int n_checks;            /* in this round */
-    uint64_t refused[REFUSED_MAX]; /* hashes of blends that were not right */
-    int n_refused;
+    xoe_search search;       /* all edits that were seen, and where among them the best text stands */
     int64_t until_mono_ms;   /* then its share of the time is over; 0: there is no end */
 };
 
@@ -243,58 +243,64 @@ static xoe_err keep(xoe_chunk *w, const xoe_candidate *c, bool blended, xoe_chun
     return xoe_buf_add(&w->best, c->text, c->n) ? xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite") : XOE_OK;
 }
 
-/* FNV-1a, of a text. */
-static uint64_t hash_of(const char *s, size_t n)
+static bool is_right(const xoe_chunk *w)
 {
-    uint64_t h = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)s[i]) * 0x100000001b3u;
-    return h;
+    return w->pool.n || w->best.len;
 }
 
-static bool refused_before(const xoe_chunk *w, uint64_t hash)
+/* A try under a key that needs drafts is the best of many already. */
+static bool carries_enough(const xoe_chunk *w)
 {
-    for (int i = 0; i < w->n_refused; i++)
-        if (w->refused[i] == hash) return true;
-    return false;
+    return is_right(w) && (at_once(w->o) == 1 || w->best_gain >= w->o->gain_a_token * (double)w->n_tokens);
 }
 
-/* Put together, is it right? Then it stays. */
-static xoe_err try_blend(xoe_chunk *w, const xoe_buf *text, double gain, xoe_chunk_report *report, xoe_error *e)
+/* Is it right? Then it stays. */
+static xoe_err try_blend(xoe_chunk *w, const xoe_buf *text, double gain, bool *good, xoe_chunk_report *report, xoe_error *e)
 {
     xoe_candidate c = {.text = text->data, .n = text->len, .ended = true, .gain = gain};
     xoe_err rc = judge(w, &c, report, e);
     if (rc == XOE_OK && c.good) rc = reads_well(w, &c, e);
-    if (rc != XOE_OK) return rc;
-    if (c.good) return keep(w, &c, true, report, e);
-    if (w->n_refused < REFUSED_MAX) w->refused[w->n_refused++] = hash_of(text->data, text->len);
-    return XOE_OK;
+    *good = rc == XOE_OK && c.good;
+    return *good ? keep(w, &c, true, report, e) : rc;
 }
 
-/* Of what is right, the source too, the one that gains most stays, or a blend: the best of all, and where that is refused one that is near to what is
- * known to be right. */
+/* Of what is right, the source too, the one that gains most stays, or the blend, if that is right as well. */
 static xoe_err settle(xoe_chunk *w, xoe_chunk_report *report, xoe_error *e)
 {
-    static const size_t turns[] = {XOE_BLEND_EDITS_MAX, 2, 1};
     const xoe_pool_entry *best = xoe_pool_best(&w->pool);
     xoe_buf text;
     xoe_err rc = XOE_OK;
+    bool good;
     if (!best) return XOE_OK;
     if (best->gain > w->best_gain) {
         xoe_candidate c = {.text = best->text.data, .n = best->text.len, .gain = best->gain, .quality = best->quality, .verdict = best->verdict};
         rc = keep(w, &c, false, report, e);
     }
     xoe_buf_init(&text, 1 << 20);
-    double kept = w->best_gain;
-    for (size_t i = 0; i < sizeof turns / sizeof *turns && rc == XOE_OK && w->best_gain == kept && (i == 0 || in_time(w)); i++) {
-        double gain = xoe_pool_blend(&w->pool, turns[i], gain_of, w, &text);
-        if (text.len && gain > kept && !refused_before(w, hash_of(text.data, text.len))) rc = try_blend(w, &text, gain, report, e);
+    double gain = xoe_pool_blend(&w->pool, gain_of, w, &text);
+    if (rc == XOE_OK && text.len && gain > w->best_gain) rc = try_blend(w, &text, gain, &good, report, e);
+    xoe_buf_free(&text);
+    return rc;
+}
+
+/* Steps from the best text on, each judged. */
+static xoe_err search(xoe_chunk *w, xoe_chunk_report *report, xoe_error *e)
+{
+    xoe_buf text;
+    xoe_err rc = XOE_OK;
+    w->n_checks = 0;
+    xoe_buf_init(&text, 1 << 20);
+    bool known = xoe_search_start(&w->search, w->best.len ? w->best.data : w->source, w->best.len ? w->best.len : w->n, w->best_gain);
+    while (rc == XOE_OK && known && !carries_enough(w) && w->n_checks < CHECKS_MAX && in_time(w) && xoe_search_next(&w->search, gain_of, w, &text)) {
+        bool good;
+        rc = try_blend(w, &text, w->search.step_gain, &good, report, e);
+        if (rc == XOE_OK) xoe_search_judged(&w->search, good);
     }
     xoe_buf_free(&text);
     return rc;
 }
 
-/* One round of tries; what is right in them into the pool, and what stays of that into w->best. */
+/* One round of tries. Before the shift is known what is right in them goes into the pool; then their edits are what is searched. */
 static xoe_err do_round(xoe_chunk *w, int most, xoe_chunk_report *report, xoe_chunk_usage *usage, xoe_error *e)
 {
     struct round r = {.n = 0};
@@ -305,9 +311,12 @@ static xoe_err do_round(xoe_chunk *w, int most, xoe_chunk_report *report, xoe_ch
         weigh(w, &r, &r.tries[i]);
     qsort(r.c, (size_t)r.n, sizeof *r.c, xoe_candidate_by_worth);
     w->n_checks = 0;
-    for (int i = 0; i < r.n && may_check(w) && rc == XOE_OK; i++)
-        rc = sift(w, &r.c[i], report, e);
+    for (int i = 0; i < r.n && rc == XOE_OK; i++) {
+        bool apart = r.c[i].ended && xoe_search_add(&w->search, r.c[i].text, r.c[i].n);
+        if ((!w->marker || !apart || at_once(w->o) == 1) && may_check(w)) rc = sift(w, &r.c[i], report, e);
+    }
     if (rc == XOE_OK && w->marker && w->pool.n > n_good) rc = settle(w, report, e); /* else it would come out the same */
+    if (rc == XOE_OK && w->marker && at_once(w->o) > 1) rc = search(w, report, e);
     for (int i = 0; i < r.n_tries; i++)
         xoe_try_clear(&r.tries[i]);
     return rc;
@@ -355,6 +364,7 @@ xoe_err xoe_chunk_open(xoe_chunk **out, const xoe_rephrase_opts *o, const char *
     w->seed = o->seed + index * MAX_TRIES_MAX;
     xoe_buf_init(&w->best, 1 << 20);
     xoe_pool_init(&w->pool, source, n);
+    xoe_search_init(&w->search, source, n);
     report->outcome = XOE_CHUNK_KEPT_MEANING;
     report->reason = "the paraphraser only copies";
     xoe_err rc = xoe_engine_tokenize(o->paraphraser, source, n, false, false, &w->tokens, &w->n_tokens, e);
@@ -367,6 +377,7 @@ void xoe_chunk_close(xoe_chunk *w)
     if (!w) return;
     xoe_buf_free(&w->best);
     xoe_pool_clear(&w->pool);
+    xoe_search_clear(&w->search);
     xoe_marker_close(w->marker);
     xoe_free(w->settled);
     xoe_free(w->avoid);
@@ -389,7 +400,7 @@ static xoe_err next_round(xoe_chunk *w, xoe_chunk_report *report, xoe_chunk_usag
 static xoe_err give_up(const xoe_chunk *w, xoe_err rc, xoe_chunk_report *report)
 {
     if (rc != XOE_ELIMIT && rc != XOE_EDEADLINE) return rc;
-    if (!w->pool.n) report->reason = rc == XOE_ELIMIT ? "the sentence is too long to rewrite" : "no time was left to rewrite it";
+    if (!is_right(w)) report->reason = rc == XOE_ELIMIT ? "the sentence is too long to rewrite" : "no time was left to rewrite it";
     return XOE_OK;
 }
 
@@ -455,16 +466,10 @@ xoe_err xoe_chunk_prospect(xoe_chunk *w, xoe_marker *marker, double *gain, xoe_e
     double source = gain_of(w->source, w->n, w), right = source;
     xoe_pool_weigh(&w->pool, gain_of, w);
     if (w->pool.n) right = fmax(source, xoe_pool_best(&w->pool)->gain);
-    *gain = (right + fmax(right, xoe_pool_blend(&w->pool, XOE_BLEND_EDITS_MAX, gain_of, w, &text))) / 2;
+    *gain = (right + fmax(right, xoe_pool_blend(&w->pool, gain_of, w, &text))) / 2;
     xoe_buf_free(&text);
     w->marker = NULL;
     return rc;
-}
-
-/* A try under a key that needs drafts is the best of many already. */
-static bool carries_enough(const xoe_chunk *w)
-{
-    return w->pool.n && (at_once(w->o) == 1 || w->best_gain >= w->o->gain_a_token * (double)w->n_tokens);
 }
 
 /* The rest of the rounds, under the shift that is chosen. */
@@ -474,6 +479,7 @@ static xoe_err improve(xoe_chunk *w, xoe_chunk_report *report, xoe_chunk_usage *
     xoe_pool_weigh(&w->pool, gain_of, w);
     w->n_checks = 0;
     xoe_err rc = settle(w, report, e);
+    if (rc == XOE_OK) rc = search(w, report, e);
     while (rc == XOE_OK && report->tries < most_tries(w->o) && (!report->tries || in_time(w)) && !carries_enough(w))
         rc = next_round(w, report, usage, e);
     return give_up(w, rc, report);
@@ -488,11 +494,11 @@ xoe_err xoe_chunk_finish(xoe_chunk *w, xoe_buf *out, int64_t until_mono_ms, xoe_
     if (rc == XOE_OK) rc = xoe_marker_open(&w->marker, &o->key.params, o->key.bytes, o->shift, 0, e);
     if (rc == XOE_OK) rc = improve(w, report, usage, e);
     if (rc != XOE_OK) return rc;
-    if (w->pool.n) report->outcome = w->best.len ? XOE_CHUNK_REWRITTEN : XOE_CHUNK_FITS;
+    if (is_right(w)) report->outcome = w->best.len ? XOE_CHUNK_REWRITTEN : XOE_CHUNK_FITS;
     const char *text = w->best.len ? w->best.data : w->source;
     size_t n = w->best.len ? w->best.len : w->n;
     report->length_ratio = (double)n / (double)w->n;
-    if (w->pool.n) report->log10_p = strength(o, text, n);
+    if (is_right(w)) report->log10_p = strength(o, text, n);
     if (w->best.len) {
         report->copied = xoe_copied_share(w->source, w->n, text, n);
         if (o->measure) rc = measure(o, w->source, w->n, text, n, report, e);

@@ -54,7 +54,7 @@ const xoe_pool_entry *xoe_pool_best(const xoe_pool *p)
     return best;
 }
 
-double xoe_pool_blend(xoe_pool *p, size_t turns, double (*worth)(const char *text, size_t n, void *ud), void *ud, xoe_buf *out)
+double xoe_pool_blend(xoe_pool *p, double (*worth)(const char *text, size_t n, void *ud), void *ud, xoe_buf *out)
 {
     const xoe_pool_entry *best = xoe_pool_best(p);
     double most = best ? best->gain : -INFINITY;
@@ -65,7 +65,7 @@ double xoe_pool_blend(xoe_pool *p, size_t turns, double (*worth)(const char *tex
         xoe_blend_choice choice = {0};
         if (i >= 0 ? !p->good[i].blends : !p->n) continue;
         if (i >= 0) choice = p->good[i].choice;
-        double w = xoe_blend_climb(&p->blend, &choice, turns, worth, ud, &text);
+        double w = xoe_blend_climb(&p->blend, &choice, worth, ud, &text);
         if (!(w > most) || (text.len == p->blend.n_source && !memcmp(text.data, p->blend.source, text.len))) continue;
         most = w;
         xoe_buf_reset(out);

@@ -31,8 +31,7 @@ int xoe_pool_add(xoe_pool *p, const char *text, size_t n, double gain, double qu
 void xoe_pool_weigh(xoe_pool *p, double (*gain)(const char *text, size_t n, void *ud), void *ud);
 /* The one that gains most; NULL: there is none. */
 const xoe_pool_entry *xoe_pool_best(const xoe_pool *p);
-/* What of their edits goes together so that worth is largest, at most `turns` edits away from one of them or the source, to out; empty where that
- * is no more than the best one's gain. Returns its worth. */
-double xoe_pool_blend(xoe_pool *p, size_t turns, double (*worth)(const char *text, size_t n, void *ud), void *ud, xoe_buf *out);
+/* What of their edits goes together so that worth is largest, to out; empty where that is no more than the best one's gain. Returns its worth. */
+double xoe_pool_blend(xoe_pool *p, double (*worth)(const char *text, size_t n, void *ud), void *ud, xoe_buf *out);
 
 #endif

@@ -87,7 +87,7 @@ static void climb(const char *const *wanted, const char *expected)
     xoe_blend_init(&b, source, strlen(source));
     assert_true(xoe_blend_add(&b, first, strlen(first), &other));
     assert_true(xoe_blend_add(&b, second, strlen(second), &c));
-    xoe_blend_climb(&b, &c, XOE_BLEND_EDITS_MAX, wants, (void *)(uintptr_t)wanted, &out);
+    xoe_blend_climb(&b, &c, wants, (void *)(uintptr_t)wanted, &out);
     assert_string_equal(xoe_buf_cstr(&out), expected);
     xoe_buf_free(&out);
 }
@@ -111,7 +111,7 @@ static void test_what_meets_excludes(void **s)
     assert_true(xoe_blend_add(&b, "a X c d e f", 11, &c)); /* b */
     assert_true(xoe_blend_add(&b, "a b Y d e f", 11, &d)); /* the word beside it */
     static const char *const both[] = {"X", "Y", NULL};
-    assert_true(xoe_blend_climb(&b, &c, XOE_BLEND_EDITS_MAX, wants, (void *)(uintptr_t)both, &out) == 1);
+    assert_true(xoe_blend_climb(&b, &c, wants, (void *)(uintptr_t)both, &out) == 1);
     xoe_buf_free(&out);
 }
 
