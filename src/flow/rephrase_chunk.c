@@ -261,7 +261,10 @@ static xoe_err try_blend(xoe_chunk *w, const xoe_buf *text, double gain, bool *g
     xoe_err rc = judge(w, &c, report, e);
     if (rc == XOE_OK && c.good) rc = reads_well(w, &c, e);
     *good = rc == XOE_OK && c.good;
-    return *good ? keep(w, &c, true, report, e) : rc;
+    if (*good) return keep(w, &c, true, report, e);
+    if (!*c.verdict.reason) c.verdict.reason = "it does not read well";
+    if (rc == XOE_OK && !is_right(w)) note_verdict(report, &c.verdict);
+    return rc;
 }
 
 /* Of what is right, the source too, the one that gains most stays, or the blend, if that is right as well. */
