@@ -48,20 +48,10 @@ bool xoe_search_start(xoe_search *s, const char *text, size_t n, double gain)
     return true;
 }
 
-/* FNV-1a, of a choice. */
-static uint64_t hash_of(const xoe_blend_choice *c)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < XOE_BLEND_EDITS_MAX; i++)
-        h = (h ^ (c->on[i] ? i + 1 : 0)) * 0x100000001b3u;
-    return h;
-}
-
 static bool refused(const xoe_search *s, const xoe_blend_choice *c)
 {
-    uint64_t h = hash_of(c);
     for (int i = 0; i < s->n_refused; i++)
-        if (s->refused[i] == h) return true;
+        if (!memcmp(&s->refused[i], c, sizeof *c)) return true;
     return false;
 }
 
@@ -148,7 +138,7 @@ void xoe_search_judged(xoe_search *s, bool good)
     } else if (s->turned < XOE_BLEND_EDITS_MAX) {
         s->dead[s->turned] = true;
     } else if (s->n_refused < XOE_SEARCH_REFUSED_MAX) {
-        s->refused[s->n_refused++] = hash_of(&s->step);
+        s->refused[s->n_refused++] = s->step;
     }
     s->single = !good && s->pair;
 }

@@ -4,8 +4,6 @@
 #ifndef XOE_FLOW_REPHRASE_SEARCH_H
 #define XOE_FLOW_REPHRASE_SEARCH_H
 
-#include <stdint.h>
-
 #include "flow/rephrase_blend.h"
 
 enum { XOE_SEARCH_TRIES_MAX = 16, XOE_SEARCH_REFUSED_MAX = 128 };
@@ -18,7 +16,7 @@ typedef struct xoe_search {
     xoe_blend_choice tries[XOE_SEARCH_TRIES_MAX];
     int n_tries, n_offered; /* of the tries: how many were proposed as a whole */
     bool dead[XOE_BLEND_EDITS_MAX]; /* refused alone */
-    uint64_t refused[XOE_SEARCH_REFUSED_MAX];
+    xoe_blend_choice refused[XOE_SEARCH_REFUSED_MAX];
     int n_refused;
     /* the step that is proposed */
     xoe_blend_choice step;

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "flow/app_detect.h"
 #include "flow/completion.h"
+#include "flow/rephrase.h"
 
 static xoe_config cfg;
 static xoe_app *app;
@@ -28,6 +29,29 @@ static char dir[] = "/tmp/xoe-flow-XXXXXX";
 
 static const xoe_chat_inputs sea = {
     .messages_json = "[{\"role\":\"user\",\"content\":\"Write three sentences about the sea.\"}]"};
+
+/* The text, rephrased; fed so many bytes at a time. Cleared by the caller. */
+static inline xoe_rephrase_result rephrased(const xoe_rephrase_opts *o, const char *text, size_t n, size_t at_a_time)
+{
+    xoe_error e = XOE_ERROR_INIT;
+    xoe_rephraser *rp;
+    xoe_rephrase_result r;
+    assert_int_equal(xoe_rephraser_open(&rp, o, NULL, NULL, &e), XOE_OK);
+    for (size_t at = 0; at < n; at += at_a_time)
+        assert_int_equal(xoe_rephraser_feed(rp, text + at, n - at < at_a_time ? n - at : at_a_time, &e), XOE_OK);
+    if (xoe_rephraser_finish(rp, &r, &e)) fail_msg("%s", e.msg);
+    xoe_rephraser_close(rp);
+    return r;
+}
+
+/* The active key. */
+static inline xoe_key active_key(void)
+{
+    xoe_error e = XOE_ERROR_INIT;
+    xoe_key key;
+    assert_int_equal(xoe_keyring_get(app->keyring, NULL, &key, &e), XOE_OK);
+    return key;
+}
 
 static inline int write_keys(const char *json)
 {

@@ -73,17 +73,12 @@ static void test_rephrase(void **state)
     int n_leaning = 0;
     for (int i = 0; i < N_SCHEMES; i++) {
         xoe_error e = XOE_ERROR_INIT;
-        xoe_rephraser *rp;
-        xoe_rephrase_result r;
         xoe_buf text;
         xoe_key key;
         size_t rewritten = 0;
         assert_int_equal(xoe_keyring_get(app->keyring, schemes[i], &key, &e), XOE_OK);
         xoe_rephrase_opts o = {.paraphraser = app->chat, .key = key, .seed = 5, .max_tries = 2, .drafts = {.n_drafts = 4, .piece = 8}, .priority = XOE_PRIORITY_BATCH};
-        assert_int_equal(xoe_rephraser_open(&rp, &o, NULL, NULL, &e), XOE_OK);
-        assert_int_equal(xoe_rephraser_feed(rp, source, sizeof source - 1, &e), XOE_OK);
-        if (xoe_rephraser_finish(rp, &r, &e)) fail_msg("%s", e.msg);
-        xoe_rephraser_close(rp);
+        xoe_rephrase_result r = rephrased(&o, source, sizeof source - 1, sizeof source - 1);
         xoe_buf_init(&text, 1 << 20);
         for (size_t k = 0; k < r.n_chunks; k++)
             if (r.chunks[k].outcome == XOE_CHUNK_REWRITTEN) {
