@@ -208,6 +208,10 @@ XOE_API void xoe_job_close(xoe_job *job);
 XOE_API xoe_err xoe_engine_score(xoe_engine *en, const int32_t *tokens, size_t n_tokens,
                                  size_t n_prefix, xoe_priority priority, float *logprobs,
                                  float *entropies, xoe_error *e);
+/* As xoe_engine_score, and what else could stand there: top: [n_tokens − n_prefix][n_top], best first, natural logs. */
+XOE_API xoe_err xoe_engine_score_top(xoe_engine *en, const int32_t *tokens, size_t n_tokens,
+                                     size_t n_prefix, xoe_priority priority, float *logprobs,
+                                     xoe_token_prob *top, int n_top, xoe_error *e);
 /* What a model makes of a text: the residual stream after block `layer` (from 0) at the last token, out: [n_embd].
  * The first n_keep tokens are those that come again: they stay in the cache, as those of generations do; the rest
  * is computed as far as the block, and forgotten. Errors: as above; XOE_EINVAL also where there is no such block. */

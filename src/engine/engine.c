@@ -369,8 +369,9 @@ static xoe_err check_text(const xoe_engine *en, const int32_t *tokens, size_t n,
     return check_tokens(en, tokens, n, (size_t)en->n_ctx_slot, e);
 }
 
-xoe_err xoe_engine_score(xoe_engine *en, const int32_t *tokens, size_t n_tokens, size_t n_prefix,
-                         xoe_priority priority, float *logprobs, float *entropies, xoe_error *e)
+/* entropies or top, or neither */
+static xoe_err score(xoe_engine *en, const int32_t *tokens, size_t n_tokens, size_t n_prefix, xoe_priority priority, float *logprobs,
+                     float *entropies, xoe_token_prob *top, int n_top, xoe_error *e)
 {
     xoe_err rc = check_text(en, tokens, n_tokens, e);
     if (rc != XOE_OK) return rc;
@@ -381,7 +382,22 @@ xoe_err xoe_engine_score(xoe_engine *en, const int32_t *tokens, size_t n_tokens,
     j->n_prefix = n_prefix;
     j->out = logprobs;
     j->entropies = entropies;
+    j->top = top;
+    j->n_top = n_top;
     return run_blocking(en, j, e);
+}
+
+xoe_err xoe_engine_score(xoe_engine *en, const int32_t *tokens, size_t n_tokens, size_t n_prefix,
+                         xoe_priority priority, float *logprobs, float *entropies, xoe_error *e)
+{
+    return score(en, tokens, n_tokens, n_prefix, priority, logprobs, entropies, NULL, 0, e);
+}
+
+xoe_err xoe_engine_score_top(xoe_engine *en, const int32_t *tokens, size_t n_tokens, size_t n_prefix,
+                             xoe_priority priority, float *logprobs, xoe_token_prob *top, int n_top, xoe_error *e)
+{
+    if (n_top < 1 || n_top > en->n_vocab) return xoe_error_set(e, XOE_EINVAL, "the tokens to list are from 1 to %d", en->n_vocab);
+    return score(en, tokens, n_tokens, n_prefix, priority, logprobs, NULL, top, n_top, e);
 }
 
 xoe_err xoe_engine_read(xoe_engine *en, const int32_t *tokens, size_t n_tokens, size_t n_keep, int layer,

@@ -47,6 +47,8 @@ struct xoe_job {
     int layer;
     const size_t *lens;
     float *out, *entropies;
+    xoe_token_prob *top; /* [][n_top], or NULL */
+    int n_top;
     xoe_error error;
 };
 

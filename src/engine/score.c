@@ -31,9 +31,13 @@ static void score_piece(xoe_engine *en, xoe_slot *s)
     for (size_t i = first; i < s->n_done; i++) {
         if (i + 1 < j->n_prefix) continue;
         const float *logits = llama_get_logits_ith(en->ctx, (int)(i - first));
-        float lp, h = xoe_entropy(logits, en->n_vocab, j->prompt[i + 1], &lp);
-        j->out[i + 1 - j->n_prefix] = lp;
-        if (j->entropies) j->entropies[i + 1 - j->n_prefix] = h;
+        size_t row = i + 1 - j->n_prefix;
+        float h = 0;
+        if (j->top)
+            j->out[row] = xoe_logprobs(logits, en->n_vocab, j->prompt[i + 1], j->top + row * (size_t)j->n_top, j->n_top);
+        else
+            h = xoe_entropy(logits, en->n_vocab, j->prompt[i + 1], &j->out[row]);
+        if (j->entropies) j->entropies[row] = h;
     }
     if (s->n_done + 1 == j->n_prompt) xoe_worker_end_slot(en, s, XOE_FINISH_STOP, NULL);
 }

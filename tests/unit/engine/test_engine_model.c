@@ -165,6 +165,18 @@ static void test_logprobs(void **s)
         assert_true(fabsf(lp[i] - a->logprob[i]) < 0.15f);
         assert_true(h[i] >= 0 && h[i] < 12);
     }
+    /* and lists what else was likely: the most likely token was written, at temperature 0 */
+    enum { TOP = 5 };
+    xoe_token_prob top[64 * TOP];
+    assert_int_equal(xoe_engine_score_top(en, all, n + a->n, n, XOE_PRIORITY_BATCH, lp, top, TOP, NULL), XOE_OK);
+    for (size_t i = 0; i < a->n; i++) {
+        assert_true(fabsf(lp[i] - a->logprob[i]) < 0.15f);
+        assert_true(top[i * TOP].id == a->tokens[i] ? top[i * TOP].logprob == lp[i] : top[i * TOP].logprob - lp[i] < 0.15f);
+        for (size_t k = 1; k < TOP; k++)
+            assert_true(top[i * TOP + k].logprob <= top[i * TOP + k - 1].logprob);
+    }
+    assert_int_equal(xoe_engine_score_top(en, all, n + a->n, n, XOE_PRIORITY_BATCH, lp, top, 0, NULL), XOE_EINVAL);
+    assert_int_equal(xoe_engine_score_top(en, all, n, n, XOE_PRIORITY_BATCH, lp, top, TOP, NULL), XOE_EINVAL);
     answer_free(a);
     xoe_tokens_free(t);
 }
