@@ -162,7 +162,7 @@ int main(int argc, char **argv)
     FILE *in = fopen(pairs, "r"), *out = features ? fopen(features, "a") : NULL;
     if (!in) die(pairs, "cannot read");
     if (features && !out) die(features, "cannot write");
-    xoe_meaning_opts o = {open_engine(embedder, true), open_engine(model, false), XOE_PRIORITY_BATCH, 0};
+    xoe_meaning_opts o = {open_engine(embedder, true), open_engine(model, false), XOE_PRIORITY_BATCH, 0, 0};
     char *line = NULL;
     size_t cap = 0;
     for (int i = 0; i < end && getline(&line, &cap, in) > 0; i++)

@@ -36,6 +36,7 @@ typedef struct xoe_meaning_opts {
     xoe_engine *model;    /* a chat model, unmarked; NULL: none is asked */
     xoe_priority priority;
     int64_t deadline_mono_ms; /* 0: none */
+    double margin;        /* what the score must be at least; 0: the threshold */
 } xoe_meaning_opts;
 
 typedef enum xoe_meaning_feature {

@@ -101,7 +101,7 @@ static xoe_err by_probe(const xoe_meaning_opts *o, const xoe_meaning_probe *p, c
 {
     f[XOE_MEANING_BACK] = f[XOE_MEANING_SURPRISES] = 0;
     xoe_err rc = xoe_meaning_probe_ask(o->model, p, source, n, rewrite, m, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_PROBE], e);
-    if (rc == XOE_OK && score(&p->weights, f) >= 0)
+    if (rc == XOE_OK && score(&p->weights, f) >= o->margin)
         rc = xoe_meaning_likelihood(o->model, rewrite, m, source, n, o->priority, o->deadline_mono_ms, &f[XOE_MEANING_BACK], &f[XOE_MEANING_SURPRISES], e);
     return rc;
 }
@@ -139,7 +139,7 @@ xoe_err xoe_meaning_check(const xoe_meaning_opts *o, const char *source, size_t 
     if (rc != XOE_OK) goto out;
     out->method = methods[probe ? 2 : by_model][by_cosine];
     out->score = score(probe ? &probe->weights : &tables[by_model], f);
-    if (out->score < 0) out->reason = plainest(f, by_model || probe);
+    if (out->score < o->margin) out->reason = plainest(f, by_model || probe);
 out:
     out->ms = (double)(xoe_clock_mono_ns() - t0) * 1e-6;
     return rc;

@@ -29,7 +29,7 @@ xoe_err xoe_candidate_judge(const xoe_rephrase_opts *o, const char *source, size
     else if (!xoe_utf8_valid(c->text, c->n))
         v->reason = "the rewrite is not UTF-8";
     if (!*v->reason) {
-        xoe_meaning_opts mo = {.embedder = o->embedder, .model = o->judge, .priority = o->priority, .deadline_mono_ms = o->deadline_mono_ms};
+        xoe_meaning_opts mo = {.embedder = o->embedder, .model = o->judge, .priority = o->priority, .deadline_mono_ms = o->deadline_mono_ms, .margin = c->margin};
         rc = xoe_meaning_check(&mo, source, n, c->text, c->n, v, e);
     }
     c->good = rc == XOE_OK && !*v->reason;

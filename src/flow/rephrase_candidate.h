@@ -10,6 +10,7 @@ typedef struct xoe_candidate {
     size_t n;
     bool ended, good;     /* ended: not cut off */
     double gain, quality; /* score over chance; mean log-likelihood of a token */
+    double margin;        /* what the score of the meaning check must be at least */
     xoe_meaning verdict;
 } xoe_candidate;
 

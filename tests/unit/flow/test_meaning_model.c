@@ -78,6 +78,14 @@ static void test_evidence(void **s)
     xoe_meaning_opts o = {.model = en};
     xoe_meaning m;
     assert_int_equal(xoe_meaning_check(&o, a, strlen(a), b, strlen(b), &m, NULL), XOE_OK);
+    double score = m.score;
+    o.margin = score + 0.1; /* more is asked for */
+    assert_int_equal(xoe_meaning_check(&o, a, strlen(a), b, strlen(b), &m, NULL), XOE_OK);
+    assert_string_not_equal(m.reason, "");
+    o.margin = score - 0.1;
+    assert_int_equal(xoe_meaning_check(&o, a, strlen(a), b, strlen(b), &m, NULL), XOE_OK);
+    assert_string_equal(m.reason, "");
+    o.margin = 0;
     assert_string_equal(m.method, "words"); /* too small to be believed */
     xoe_engine_close(en);
 }
