@@ -27,7 +27,7 @@ typedef struct xoe_rephrase_opts {
     uint64_t seed;
     float temperature;      /* 0: 1.0 */
     float top_p;            /* 0: 0.8: the tail is where a small model slips */
-    int max_tries;          /* a chunk, at most 16; 0: 12 */
+    int max_tries;          /* a chunk, at most 16; 0: 8 */
     int chunk_tokens;       /* aim; 0: 30, about a sentence: what a small model rewrites without a slip */
     float avoid_strength;   /* pressure against copying the source, in logits; 0: 1.0; negative: none */
     bool measure;           /* perplexity of source and rewrite, for the report: two more passes over a chunk */

@@ -3,12 +3,12 @@
  * numbers, names and quotations, which must be copied. The tries are judged, the best first; of one that is refused, parts of its edits are judged,
  * since most of them are right. What is right lies in a pool (flow/rephrase_pool.h).
  *
- * Explored, a chunk has a round of tries drawn freely; from the pools of all chunks the shift of the key is chosen (flow/rephrase_shift.h). Then it is
+ * Explored, a chunk has single words judged that could be others (flow/rephrase_words.h), then a round of tries drawn freely; from the pools of all chunks the shift of the key is chosen (flow/rephrase_shift.h). Then it is
  * finished: what is in the pool is put together into the text that scores most under that shift (a choice that only the text written here makes, so the
  * detector's null is untouched) and judged again as a whole; rounds follow, every other try drawn with the mark, told what went wrong where nothing was
  * right, until the chunk carries its share of a mark that can be found. Under a watermax key each try is itself the best of drafts, piece by piece
  * (flow/drafts.h), and is made alone. Thread: the rephraser's own. */
-#include "flow/rephrase_chunk.h"
+#include "flow/rephrase_chunk_impl.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -19,33 +19,13 @@
 #include "base/mem.h"
 #include "flow/meaning_model.h"
 #include "flow/rephrase_candidate.h"
-#include "flow/rephrase_pool.h"
 #include "flow/rephrase_prompt.h"
-#include "flow/rephrase_search.h"
 #include "flow/rephrase_try.h"
+#include "flow/rephrase_words.h"
 
 #define AVOID_STRENGTH 1.0f
-enum { AT_ONCE = 4, MAX_TRIES = 12, MAX_TRIES_MAX = 16, CHECKS_MAX = 8 /* a round */ };
-
-/* The source, what stands before it in the result (while it is explored, in the source), its tokens, and what came of it so far. */
-struct xoe_chunk {
-    const xoe_rephrase_opts *o;
-    const char *source, *before;
-    size_t n, n_before;
-    int32_t *tokens, *avoid; /* [n_tokens]; avoid: as to_avoid makes it */
-    size_t n_tokens;
-    uint64_t seed;
-    xoe_marker *marker;      /* NULL: not before the shift is chosen */
-    int32_t *settled;        /* [n_settled], and room for a chunk: the tokens of what stands before it */
-    size_t n_settled, cap_settled;
-    char gap[16];            /* white space before it */
-    xoe_pool pool;           /* what was found right */
-    xoe_buf best;            /* what stays; empty: none yet */
-    double best_gain;        /* of it; while it is empty, of the source */
-    int n_checks;            /* in this round */
-    xoe_search search;       /* all edits that were seen, and where among them the best text stands */
-    int64_t until_mono_ms;   /* then its share of the time is over; 0: there is no end */
-};
+#define WORD_MARGIN 0.5 /* log-odds: several words will stand together */
+enum { AT_ONCE = 4, MAX_TRIES = 8, MAX_TRIES_MAX = 16, WORD_CHECKS_MAX = 12, TRY_CHECKS_MAX = 6 /* a round */, STEP_CHECKS_MAX = 8 };
 
 struct round {
     xoe_try tries[AT_ONCE];
@@ -67,27 +47,6 @@ static double strength(const xoe_rephrase_opts *o, const char *s, size_t n)
     }
     xoe_tokens_free(tokens);
     return log10_p;
-}
-
-/* By how much the tokens of this text, after those of the result so far, score over chance under the writer's own shift. */
-static double gain_of(const char *s, size_t n, void *ud)
-{
-    xoe_chunk *w = ud;
-    xoe_buf text;
-    int32_t *tokens = NULL;
-    size_t n_tokens = 0;
-    double gain = 0;
-    if (!w->marker) return 0;
-    xoe_buf_init(&text, 1 << 20);
-    xoe_buf_puts(&text, w->gap);
-    if (!xoe_buf_add(&text, s, n) && xoe_engine_tokenize(w->o->paraphraser, text.data, text.len, false, false, &tokens, &n_tokens, NULL) == XOE_OK &&
-        w->n_settled + n_tokens <= w->cap_settled) {
-        memcpy(w->settled + w->n_settled, tokens, n_tokens * sizeof *tokens);
-        if (xoe_marker_draft_gain(w->marker, w->settled, w->n_settled, n_tokens, &gain, NULL, NULL) != XOE_OK) gain = 0;
-    }
-    xoe_tokens_free(tokens);
-    xoe_buf_free(&text);
-    return gain;
 }
 
 static xoe_err judge(xoe_chunk *w, xoe_candidate *c, xoe_chunk_report *report, xoe_error *e)
@@ -159,7 +118,7 @@ static void weigh(xoe_chunk *w, struct round *r, const xoe_try *t)
     if (repeated(w, r, t->rewrite, t->n_rewrite)) return;
     xoe_candidate *c = &r->c[r->n];
     *c = (xoe_candidate){.text = t->rewrite, .n = t->n_rewrite, .ended = t->finish == XOE_FINISH_STOP,
-                            .gain = gain_of(t->rewrite, t->n_rewrite, w), .quality = t->n_tokens ? t->log_likelihood / (double)t->n_tokens : 0};
+                            .gain = xoe_chunk_gain_of(t->rewrite, t->n_rewrite, w), .quality = t->n_tokens ? t->log_likelihood / (double)t->n_tokens : 0};
     if (w->o->on_try) {
         xoe_try_report report = {.source = w->source, .n_source = w->n, .before = w->before, .n_before = w->n_before, .rewrite = c->text,
                                  .n_rewrite = c->n, .ended = c->ended, .log10_p = strength(w->o, c->text, c->n), .quality = c->quality};
@@ -181,7 +140,7 @@ static bool in_time(const xoe_chunk *w)
 
 static bool may_check(const xoe_chunk *w)
 {
-    return w->n_checks < CHECKS_MAX && w->pool.n < XOE_POOL_MAX && (w->n_checks == 0 || in_time(w));
+    return w->n_checks < TRY_CHECKS_MAX && w->pool.n < XOE_POOL_MAX && (w->n_checks == 0 || in_time(w));
 }
 
 static xoe_err reads_well(const xoe_chunk *w, xoe_candidate *c, xoe_error *e)
@@ -212,7 +171,7 @@ static xoe_err judge_parts(xoe_chunk *w, const xoe_blend *b, const xoe_blend_cho
         if (rc == XOE_OK && !xoe_pool_has(&w->pool, c.text, c.n)) {
             rc = judge(w, &c, report, e);
             if (c.good) rc = reads_well(w, &c, e);
-            if (c.good) c.gain = gain_of(c.text, c.n, w);
+            if (c.good) c.gain = xoe_chunk_gain_of(c.text, c.n, w);
             if (rc == XOE_OK) rc = c.good ? add_good(w, &c, report, e) : judge_parts(w, b, &part, report, e);
         }
         xoe_buf_free(&text);
@@ -280,7 +239,7 @@ static xoe_err settle(xoe_chunk *w, xoe_chunk_report *report, xoe_error *e)
         rc = keep(w, &c, false, report, e);
     }
     xoe_buf_init(&text, 1 << 20);
-    double gain = xoe_pool_blend(&w->pool, gain_of, w, &text);
+    double gain = xoe_pool_blend(&w->pool, xoe_chunk_gain_of, w, &text);
     if (rc == XOE_OK && text.len && gain > w->best_gain) rc = try_blend(w, &text, gain, &good, report, e);
     xoe_buf_free(&text);
     return rc;
@@ -294,7 +253,7 @@ static xoe_err search(xoe_chunk *w, xoe_chunk_report *report, xoe_error *e)
     w->n_checks = 0;
     xoe_buf_init(&text, 1 << 20);
     bool known = xoe_search_start(&w->search, w->best.len ? w->best.data : w->source, w->best.len ? w->best.len : w->n, w->best_gain);
-    while (rc == XOE_OK && known && !carries_enough(w) && w->n_checks < CHECKS_MAX && in_time(w) && xoe_search_next(&w->search, gain_of, w, &text)) {
+    while (rc == XOE_OK && known && !carries_enough(w) && w->n_checks < STEP_CHECKS_MAX && in_time(w) && xoe_search_next(&w->search, xoe_chunk_gain_of, w, &text)) {
         bool good;
         rc = try_blend(w, &text, w->search.step_gain, &good, report, e);
         if (rc == XOE_OK) xoe_search_judged(&w->search, good);
@@ -322,6 +281,41 @@ static xoe_err do_round(xoe_chunk *w, int most, xoe_chunk_report *report, xoe_ch
     if (rc == XOE_OK && w->marker && at_once(w->o) > 1) rc = search(w, report, e);
     for (int i = 0; i < r.n_tries; i++)
         xoe_try_clear(&r.tries[i]);
+    return rc;
+}
+
+/* One word changed: into the pool, if it is right. What there is no time to judge is searched later. */
+static xoe_err judge_word(xoe_chunk *w, const xoe_word_choice *word, double quality, xoe_chunk_report *report, xoe_error *e)
+{
+    xoe_buf text;
+    xoe_err rc = XOE_OK;
+    bool refused = false;
+    xoe_buf_init(&text, 1 << 20);
+    xoe_buf_add(&text, w->source, word->first);
+    xoe_buf_puts(&text, word->text);
+    if (xoe_buf_add(&text, w->source + word->end, w->n - word->end)) rc = xoe_error_set(e, XOE_ENOMEM, "no memory for a rewrite");
+    xoe_candidate c = {.text = xoe_buf_cstr(&text), .n = text.len, .ended = true, .margin = WORD_MARGIN, .quality = quality - word->loss / (double)w->n_tokens};
+    if (rc == XOE_OK && w->n_checks < WORD_CHECKS_MAX && w->pool.n < XOE_POOL_MAX && in_time(w)) {
+        rc = judge(w, &c, report, e);
+        refused = !c.good;
+        c.gain = xoe_chunk_gain_of(c.text, c.n, w);
+        if (rc == XOE_OK && !refused) rc = add_good(w, &c, report, e);
+    }
+    if (rc == XOE_OK && !refused) xoe_search_add(&w->search, c.text, c.n);
+    xoe_buf_free(&text);
+    return rc;
+}
+
+static xoe_err judge_words(xoe_chunk *w, xoe_chunk_report *report, xoe_error *e)
+{
+    xoe_word_choice words[XOE_WORD_CHOICES_MAX];
+    size_t n;
+    double quality;
+    w->has_words = true;
+    w->n_checks = 0;
+    xoe_err rc = xoe_words_find(w->o, w->before, w->n_before, w->source, w->n, w->tokens, w->n_tokens, w->until_mono_ms, words, &n, &quality, e);
+    for (size_t i = 0; i < n && rc == XOE_OK; i++)
+        rc = judge_word(w, &words[i], quality, report, e);
     return rc;
 }
 
@@ -413,75 +407,23 @@ xoe_err xoe_chunk_explore(xoe_chunk *w, const char *before, size_t n_before, int
     int64_t t0 = xoe_clock_mono_ns();
     w->until_mono_ms = until_mono_ms;
     xoe_err rc = place(w, before, n_before, e);
-    if (rc == XOE_OK && !xoe_scheme_needs_drafts(w->o->key.params.scheme) && in_time(w)) rc = give_up(w, next_round(w, report, usage, e), report);
+    if (rc == XOE_OK && at_once(w->o) > 1 && in_time(w)) {
+        rc = judge_words(w, report, e);
+        if (rc == XOE_OK && in_time(w)) rc = next_round(w, report, usage, e);
+        rc = give_up(w, rc, report);
+    }
     report->ms += (double)(xoe_clock_mono_ns() - t0) * 1e-6;
-    return rc;
-}
-
-static xoe_err add_variant(const xoe_chunk *w, const char *text, size_t n, size_t first, size_t end, xoe_variants *out, xoe_error *e)
-{
-    size_t n_before = w->n_settled < XOE_MARK_WIDTH_MAX ? w->n_settled : XOE_MARK_WIDTH_MAX, n_tokens = 0;
-    int32_t *tokens = NULL, *all = NULL;
-    xoe_buf whole;
-    xoe_err rc = XOE_OK;
-    if (n_before > (size_t)w->o->key.params.width) n_before = (size_t)w->o->key.params.width;
-    xoe_buf_init(&whole, 1 << 20);
-    xoe_buf_puts(&whole, w->gap);
-    if (xoe_buf_add(&whole, text, n)) rc = xoe_error_set(e, XOE_ENOMEM, "no memory to choose a shift");
-    if (rc == XOE_OK) rc = xoe_engine_tokenize(w->o->paraphraser, whole.data, whole.len, false, false, &tokens, &n_tokens, e);
-    if (rc == XOE_OK) {
-        all = xoe_malloc((n_before + n_tokens + 1) * sizeof *all);
-        if (all && n_before) memcpy(all, w->settled + w->n_settled - n_before, n_before * sizeof *all);
-        if (all && n_tokens) memcpy(all + n_before, tokens, n_tokens * sizeof *all);
-        if (!all || xoe_variants_add(out, all, n_before, n_tokens, first, end)) rc = xoe_error_set(e, XOE_ENOMEM, "no memory to choose a shift");
-    }
-    xoe_free(all);
-    xoe_tokens_free(tokens);
-    xoe_buf_free(&whole);
-    return rc;
-}
-
-xoe_err xoe_chunk_variants(const xoe_chunk *w, xoe_variants *out, xoe_error *e)
-{
-    const xoe_blend *b = &w->pool.blend;
-    xoe_buf text;
-    xoe_err rc = add_variant(w, w->source, w->n, 0, 0, out, e);
-    xoe_buf_init(&text, 1 << 20);
-    for (size_t i = 0; i < b->n_edits && rc == XOE_OK; i++) {
-        xoe_blend_choice one = {0};
-        one.on[i] = true;
-        if (xoe_blend_write(b, &one, &text)) rc = xoe_error_set(e, XOE_ENOMEM, "no memory to choose a shift");
-        if (rc == XOE_OK) rc = add_variant(w, text.data, text.len, b->edits[i].first, b->edits[i].end, out, e);
-    }
-    for (int i = 0; i < w->pool.n && rc == XOE_OK; i++)
-        if (!w->pool.good[i].blends) rc = add_variant(w, w->pool.good[i].text.data, w->pool.good[i].text.len, 0, 0, out, e);
-    xoe_buf_free(&text);
-    return rc;
-}
-
-xoe_err xoe_chunk_prospect(xoe_chunk *w, xoe_marker *marker, double *gain, xoe_error *e)
-{
-    double none;
-    xoe_buf text;
-    xoe_err rc = xoe_marker_draft_gain(marker, w->settled, 0, 0, &none, NULL, e); /* what it has seen of other chunks is over */
-    w->marker = marker;
-    xoe_buf_init(&text, 1 << 20);
-    double source = gain_of(w->source, w->n, w), right = source;
-    xoe_pool_weigh(&w->pool, gain_of, w);
-    if (w->pool.n) right = fmax(source, xoe_pool_best(&w->pool)->gain);
-    *gain = (right + fmax(right, xoe_pool_blend(&w->pool, gain_of, w, &text))) / 2;
-    xoe_buf_free(&text);
-    w->marker = NULL;
     return rc;
 }
 
 /* The rest of the rounds, under the shift that is chosen. */
 static xoe_err improve(xoe_chunk *w, xoe_chunk_report *report, xoe_chunk_usage *usage, xoe_error *e)
 {
-    w->best_gain = gain_of(w->source, w->n, w);
-    xoe_pool_weigh(&w->pool, gain_of, w);
+    w->best_gain = xoe_chunk_gain_of(w->source, w->n, w);
+    xoe_pool_weigh(&w->pool, xoe_chunk_gain_of, w);
+    xoe_err rc = w->has_words || at_once(w->o) == 1 ? XOE_OK : judge_words(w, report, e);
     w->n_checks = 0;
-    xoe_err rc = settle(w, report, e);
+    if (rc == XOE_OK) rc = settle(w, report, e);
     if (rc == XOE_OK) rc = search(w, report, e);
     while (rc == XOE_OK && report->tries < most_tries(w->o) && (!report->tries || in_time(w)) && !carries_enough(w))
         rc = next_round(w, report, usage, e);

@@ -15,7 +15,7 @@ typedef struct xoe_chunk xoe_chunk;
 /* Of source[0, n), borrowed as o is. index: of the chunk, for its seed. report: the same at every call; what is known so far is filled in. */
 xoe_err xoe_chunk_open(xoe_chunk **out, const xoe_rephrase_opts *o, const char *source, size_t n, size_t index, xoe_chunk_report *report, xoe_error *e);
 void xoe_chunk_close(xoe_chunk *c); /* takes NULL */
-/* One round of tries before the key's shift is chosen, unless until_mono_ms (0: none) is over or the key needs drafts. before: what stands before
+/* Single words and one round of tries before the key's shift is chosen, unless until_mono_ms (0: none) is over or the key needs drafts. before: what stands before
  * the chunk in the source. Errors: XOE_ECANCELED, the engine's. */
 xoe_err xoe_chunk_explore(xoe_chunk *c, const char *before, size_t n_before, int64_t until_mono_ms, xoe_chunk_report *report, xoe_chunk_usage *usage,
                           xoe_error *e);

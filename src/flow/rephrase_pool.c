@@ -54,6 +54,15 @@ const xoe_pool_entry *xoe_pool_best(const xoe_pool *p)
     return best;
 }
 
+/* One edit alone is a step from the source. */
+static bool starts_climb(const xoe_pool_entry *g)
+{
+    int n = 0;
+    for (int i = 0; g->blends && i < XOE_BLEND_EDITS_MAX; i++)
+        n += g->choice.on[i];
+    return n > 1;
+}
+
 double xoe_pool_blend(xoe_pool *p, double (*worth)(const char *text, size_t n, void *ud), void *ud, xoe_buf *out)
 {
     const xoe_pool_entry *best = xoe_pool_best(p);
@@ -63,7 +72,7 @@ double xoe_pool_blend(xoe_pool *p, double (*worth)(const char *text, size_t n, v
     xoe_buf_reset(out);
     for (int i = -1; i < p->n; i++) { /* from the source and from each of them */
         xoe_blend_choice choice = {0};
-        if (i >= 0 ? !p->good[i].blends : !p->n) continue;
+        if (i >= 0 ? !starts_climb(&p->good[i]) : !p->n) continue;
         if (i >= 0) choice = p->good[i].choice;
         double w = xoe_blend_climb(&p->blend, &choice, worth, ud, &text);
         if (!(w > most) || (text.len == p->blend.n_source && !memcmp(text.data, p->blend.source, text.len))) continue;

@@ -5,7 +5,7 @@
 #include "flow/meaning.h"
 #include "flow/rephrase_blend.h"
 
-enum { XOE_POOL_MAX = 16 };
+enum { XOE_POOL_MAX = 32 };
 
 typedef struct xoe_pool_entry {
     xoe_buf text;

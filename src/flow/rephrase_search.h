@@ -6,7 +6,7 @@
 
 #include "flow/rephrase_blend.h"
 
-enum { XOE_SEARCH_TRIES_MAX = 16, XOE_SEARCH_REFUSED_MAX = 128 };
+enum { XOE_SEARCH_TRIES_MAX = 48, XOE_SEARCH_REFUSED_MAX = 128 };
 
 typedef struct xoe_search {
     xoe_blend blend;       /* all edits that were seen */
