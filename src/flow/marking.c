@@ -79,7 +79,7 @@ out:
 double xoe_marking_cost_factor(xoe_engine *base, xoe_engine *paraphraser, double n_drafts, const char **basis)
 {
     enum { ENOUGH_TOKENS = 64, BYTES_A_TOKEN = 4 };
-    const double work = 12; /* a sentence takes eight to twelve tries, and as many readings: 12.7 measured (0.5B answers, 1.5B paraphraser) */
+    const double work = 19; /* a sentence takes four to eight tries and some thirty readings: 19.5 measured (0.5B answers, 1.5B paraphraser) */
     xoe_engine_stats st;
     xoe_engine_info b, p;
     double us = xoe_rephrase_us_a_byte(n_drafts > 1);
