@@ -34,3 +34,12 @@ xoe_quoted xoe_quoted_at(const char *s, size_t n)
     q.maybe = true;
     return q;
 }
+
+size_t xoe_quoted_until(const char *s, size_t n, size_t from, size_t to, size_t end)
+{
+    for (size_t i = from < end ? end : from; i < to && i < n; i++) {
+        size_t q = xoe_quoted_at(s + i, n - i).n;
+        if (q) end = i + q, i = end - 1;
+    }
+    return end;
+}

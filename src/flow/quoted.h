@@ -15,5 +15,7 @@ typedef struct xoe_quoted {
 
 /* What begins at s: "…", “…”, „…“, «…» or `…`, within a paragraph. */
 xoe_quoted xoe_quoted_at(const char *s, size_t n);
+/* Reading on from s[from] to s[to), where what is quoted so far ends at `end` (0: nothing): where it ends now. */
+size_t xoe_quoted_until(const char *s, size_t n, size_t from, size_t to, size_t end);
 
 #endif

@@ -11,7 +11,7 @@ struct xoe_chunk {
     const xoe_rephrase_opts *o;
     const char *source, *before;
     size_t n, n_before;
-    int32_t *tokens, *avoid; /* [n_tokens]; avoid: as to_avoid makes it */
+    int32_t *tokens, *avoid; /* [n_tokens]; avoid: as xoe_try_avoid makes it */
     size_t n_tokens;
     uint64_t seed;
     xoe_marker *marker;      /* NULL: not before the shift is chosen */

@@ -44,10 +44,7 @@ int32_t *xoe_try_avoid(const xoe_engine *en, const char *source, size_t n_source
             at++;
         bool strong = len > at && (isdigit((unsigned char)s[at]) || isupper((unsigned char)s[at]));
         gap = strong || (gap && !begins);
-        for (size_t k = first < quoted_end ? quoted_end : first; k < first + whole && k < n_source; k++) {
-            size_t q = xoe_quoted_at(source + k, n_source - k).n;
-            if (q) quoted_end = k + q, k = quoted_end - 1;
-        }
+        quoted_end = xoe_quoted_until(source, n_source, first, first + whole, quoted_end);
         out[i] = gap || first < quoted_end ? XOE_AVOID_GAP : tokens[i];
         first += whole;
     }

@@ -114,10 +114,7 @@ static size_t find_places(const struct reading *r, const xoe_token_prob *top, st
     if (bytes[r->n_tokens] != r->n) return 0; /* tokens that are not the text's bytes tell no places in it */
     for (size_t i = 0; i < r->n_tokens; i++) {
         size_t first = bytes[i], next = i + 1;
-        for (size_t k = first < quoted_end ? quoted_end : first; k < bytes[i + 1]; k++) {
-            size_t q = xoe_quoted_at(r->source + k, r->n - k).n;
-            if (q) quoted_end = k + q, k = quoted_end - 1;
-        }
+        quoted_end = xoe_quoted_until(r->source, r->n, first, bytes[i + 1], quoted_end);
         bool space = r->source[first] == ' ';
         first += space;
         size_t end = first;
