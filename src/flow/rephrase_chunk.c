@@ -3,8 +3,8 @@
  * numbers, names and quotations, which must be copied. The tries are judged, the best first; of one that is refused, parts of its edits are judged,
  * since most of them are right. What is right lies in a pool (flow/rephrase_pool.h).
  *
- * Explored, a chunk has single words judged that could be others (flow/rephrase_words.h), then a round of tries drawn freely; from the pools of all chunks the shift of the key is chosen (flow/rephrase_shift.h). Then it is
- * finished: what is in the pool is put together into the text that scores most under that shift (a choice that only the text written here makes, so the
+ * Explored, a chunk has single words judged that could be others (flow/rephrase_words.h), then a round of tries drawn freely; from the pools of all
+ * chunks the shift of the key is chosen (flow/rephrase_shift.h). Then it is finished: what is in the pool is put together into the text that scores most under that shift (a choice that only the text written here makes, so the
  * detector's null is untouched) and judged again as a whole; rounds follow, every other try drawn with the mark, told what went wrong where nothing was
  * right, until the chunk carries its share of a mark that can be found. Under a watermax key each try is itself the best of drafts, piece by piece
  * (flow/drafts.h), and is made alone. Thread: the rephraser's own. */
@@ -421,7 +421,7 @@ static xoe_err improve(xoe_chunk *w, xoe_chunk_report *report, xoe_chunk_usage *
 {
     w->best_gain = xoe_chunk_gain_of(w->source, w->n, w);
     xoe_pool_weigh(&w->pool, xoe_chunk_gain_of, w);
-    xoe_err rc = w->has_words || at_once(w->o) == 1 ? XOE_OK : judge_words(w, report, e);
+    xoe_err rc = w->has_words || at_once(w->o) == 1 || !in_time(w) ? XOE_OK : judge_words(w, report, e);
     w->n_checks = 0;
     if (rc == XOE_OK) rc = settle(w, report, e);
     if (rc == XOE_OK) rc = search(w, report, e);
